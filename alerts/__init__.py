@@ -1,0 +1,1 @@
+"""Runs the rules on readings, keeps incidents and sends notifications."""

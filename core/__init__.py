@@ -1,0 +1,1 @@
+"""What all services share: settings, messages, broker, clock, history, status, logging."""

@@ -1,0 +1,358 @@
+"""A site's settings: one pydantic model per section of the site YAML.
+
+These models are the contract's single source: ``core.site_file`` validates against them and
+``docs/site-file.md`` is generated from their descriptions, defaults and bounds. Durations are
+seconds as float; in YAML they are written ``3s``, ``5m``, ``2h``, ``35d``, ``5y`` or a plain number.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "y": 365 * 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdy])")
+SOURCE_SCHEMES = ("rtsp", "rtsps", "http", "https")
+LEVEL_NAMES = ("watch", "warning", "critical")
+DEFAULT_DENSITY_LEVELS = (3.0, 4.0, 5.0)  # persons/m2: Seoul's crowd CCTV scheme
+
+
+def parse_duration(value: Any) -> float:
+    """Seconds of ``3s``, ``5m``, ``2h``, ``35d``, ``5y`` or a number of seconds.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if isinstance(value, bool):
+        raise ValueError("a duration such as 3s, 5m, 2h or 35d is expected")
+    if isinstance(value, int | float):
+        return float(value)
+    match = _DURATION.fullmatch(str(value).strip())
+    if not match:
+        raise ValueError(f"{value!r} is no duration; write 3s, 5m, 2h, 35d or 5y")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Point = tuple[Fraction, Fraction]
+Metres = tuple[float, float]
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SiteInfo(Section):
+    name: str = Field("Headcount", description="Name shown on the screen and in notifications.")
+    timezone: str = Field("UTC", description="IANA time zone in which times are shown.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone, such as Asia/Seoul or Europe/Berlin")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class BrokerSettings(Section):
+    url: str | None = Field(
+        None,
+        description="Redis to use (redis://, rediss:// or unix://). Without it Headcount starts one.",
+    )
+    shards: int = Field(1, ge=1, le=64, description="Hash tags that cameras are spread over.")
+
+    @field_validator("url")
+    @classmethod
+    def _redis_url(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("allowed are redis://, rediss:// and unix://")
+        return value
+
+
+class KeepSettings(Section):
+    raw: Duration = Field(35 * 86400.0, description="How long every reading is kept.")
+    minute: Duration = Field(90 * 86400.0, description="How long one-minute values are kept.")
+    hour: Duration = Field(5 * 365 * 86400.0, description="How long one-hour values are kept.")
+
+
+class HistorySettings(Section):
+    url: str = Field(
+        "sqlite:///history.db",
+        description="SQLAlchemy URL, sqlite:/// or postgresql://; a relative path is beside the "
+        "site file.",
+    )
+    keep: KeepSettings = KeepSettings()
+
+
+class ModelSettings(Section):
+    name: str = Field("tiny", description="Weights under models/weights, or a path to a file.")
+    steps: int | None = Field(
+        None, ge=1, le=500, description="DDIM steps; by default what the model card says."
+    )
+    samples: int = Field(1, ge=1, le=32, description="Samples of the diffusion per frame.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    max_side: Annotated[int, Field(ge=128, le=4096)] | Literal["auto"] = Field(
+        "auto",
+        description="Longer side of the model's input in pixels; auto fits it to the machine.",
+    )
+
+
+class Play(Section):
+    """How a recorded file is played."""
+
+    repeat: bool = Field(True, description="Start again at the end.")
+    pace: Literal["real", "fast"] = Field("real", description="In real time, or as fast as possible.")
+    policy: Literal["newest", "every"] = Field(
+        "newest", description="Newest frame wins, or every frame is counted."
+    )
+
+
+class Ground(Section):
+    """Four points of the picture with their places on the ground: gives persons per m2."""
+
+    picture: Annotated[list[Point], Field(min_length=4, max_length=4)] = Field(
+        description="Four points as fractions of width and height, on the ground."
+    )
+    metres: Annotated[list[Metres], Field(min_length=4, max_length=4)] = Field(
+        description="The same four points on the ground, in metres."
+    )
+    head_height: float = Field(1.6, gt=0, le=2.5, description="Height of heads above the ground, m.")
+    camera_height: float | None = Field(
+        None, gt=0, description="Height of the camera above the ground, m, where it must be given."
+    )
+
+
+class Levels(Section):
+    """When a zone is at watch, warning or critical."""
+
+    unit: Literal["persons/m2", "persons"] = Field(
+        "persons/m2", description="What the levels are measured in."
+    )
+    measure: Literal["mean", "worst_cell"] = Field(
+        "mean", description="People over area, or the densest place of the zone."
+    )
+    watch: float | None = Field(None, gt=0, description="Level 1.")
+    warning: float | None = Field(None, gt=0, description="Level 2.")
+    critical: float | None = Field(None, gt=0, description="Level 3.")
+    raise_after: Duration = Field(5.0, description="Time above a level until it is raised.")
+    clear_after: Duration = Field(30.0, description="Time below it until it is cleared.")
+    clear_margin: float | None = Field(
+        None,
+        ge=0,
+        description="How far below counts as below; by default 0.5 persons/m2 or 10 % of the level.",
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        given = [(name, getattr(self, name)) for name in LEVEL_NAMES]
+        given = [(name, value) for name, value in given if value is not None]
+        if not given:
+            raise ValueError("at least one of watch, warning and critical is needed")
+        for (lower, low), (upper, high) in zip(given, given[1:], strict=False):
+            if low >= high:
+                raise ValueError(f"{lower} ({low:g}) must be below {upper} ({high:g})")
+        return self
+
+    def thresholds(self) -> dict[str, float]:
+        """The levels given, lowest first."""
+        values = {name: getattr(self, name) for name in LEVEL_NAMES}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def margin(self, threshold: float) -> float:
+        """How far below ``threshold`` the value must fall to clear it."""
+        if self.clear_margin is not None:
+            return self.clear_margin
+        return 0.5 if self.unit == "persons/m2" else 0.1 * threshold
+
+
+class Zone(Section):
+    id: Identifier = Field(description="a-z, 0-9 and -, unique on its camera.")
+    name: str | None = Field(None, description="Shown on the screen; by default the id.")
+    polygon: Annotated[list[Point], Field(min_length=3, max_length=64)] | None = Field(
+        None, description="Corners as fractions of width and height, round the feet of people."
+    )
+    ground: Ground | None = Field(None, description="Calibration; without it only counts.")
+    levels: Levels | None = Field(None, description="When to alert.")
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> Self:
+        if self.levels and self.levels.unit == "persons/m2" and self.ground is None:
+            raise ValueError("levels in persons/m2 need `ground`; or write `unit: persons`")
+        if self.levels is None and self.ground is not None:
+            watch, warning, critical = DEFAULT_DENSITY_LEVELS
+            levels = Levels(watch=watch, warning=warning, critical=critical)
+            object.__setattr__(self, "levels", levels)
+        return self
+
+    @property
+    def title(self) -> str:
+        return self.name or self.id
+
+
+class CameraSettings(Section):
+    id: Identifier = Field(description="a-z, 0-9 and -, unique in the site.")
+    name: str | None = Field(None, description="Shown on the screen; by default the id.")
+    source: str = Field(
+        description="rtsp(s):// or http(s):// URL, path of a file, or index of a webcam."
+    )
+    transport: Literal["tcp", "udp"] = Field("tcp", description="How RTSP carries the video.")
+    fps: float = Field(1.0, gt=0, le=60, description="Frames counted per second.")
+    age_limit: Duration = Field(3.0, gt=0, description="Older frames are dropped, not counted.")
+    stall_timeout: Duration = Field(10.0, ge=1, description="No frame for so long is a stall.")
+    play: Play = Field(Play(), description="For files only.")
+    zones: list[Zone] = Field([], description="Without any, one zone `all`: the whole picture.")
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _source_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("source")
+    @classmethod
+    def _allowed_source(cls, value: str) -> str:
+        scheme = urlsplit(value).scheme if "://" in value else ""
+        if scheme and scheme not in SOURCE_SCHEMES:
+            raise ValueError(
+                f"scheme {scheme!r} is not allowed; allowed are "
+                f"{', '.join(name + '://' for name in SOURCE_SCHEMES)}, a file path or a webcam index"
+            )
+        if not value.strip():
+            raise ValueError("must not be empty")
+        return value
+
+    @model_validator(mode="after")
+    def _unique_zones(self) -> Self:
+        if not self.zones:
+            object.__setattr__(self, "zones", [Zone(id="all")])
+        names = [zone.id for zone in self.zones]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"zone id {name!r} is used twice on camera {self.id!r}")
+        return self
+
+    @property
+    def title(self) -> str:
+        return self.name or self.id
+
+    @property
+    def kind(self) -> Literal["url", "file", "webcam"]:
+        """What ``source`` is."""
+        if "://" in self.source:
+            return "url"
+        return "webcam" if self.source.isdecimal() else "file"
+
+
+class Channel(Section):
+    name: Identifier = Field(description="Name of the channel.")
+    url: str = Field(description="Apprise URL, such as json://host/path, mailto://, slack://.")
+    min_level: Literal["watch", "warning", "critical"] = Field(
+        "warning", description="Lowest level that is sent."
+    )
+    cooldown: Duration = Field(300.0, description="Quiet time per zone and level after a delivery.")
+
+
+class AlertSettings(Section):
+    heartbeat: str | None = Field(
+        None, description="URL called each minute while all is well (dead-man's switch)."
+    )
+    channels: list[Channel] = Field([], description="Where notifications go.")
+
+    @model_validator(mode="after")
+    def _unique_channels(self) -> Self:
+        names = [channel.name for channel in self.channels]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"channel name {name!r} is used twice")
+        return self
+
+
+class DashboardSettings(Section):
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard and the API.")
+
+
+class AccessSettings(Section):
+    login: Literal["off"] = Field("off", description="off: allowed only on a loopback host.")
+
+
+class PrivacySettings(Section):
+    pictures: Literal["full", "blurred", "none"] = Field(
+        "full", description="What leaves the worker of a picture."
+    )
+
+
+class Site(Section):
+    """The whole site file. Its only mandatory key is ``cameras``."""
+
+    site: SiteInfo = SiteInfo()
+    broker: BrokerSettings = BrokerSettings()
+    history: HistorySettings = HistorySettings()
+    model: ModelSettings = ModelSettings()
+    cameras: Annotated[list[CameraSettings], Field(min_length=1, max_length=64)]
+    alerts: AlertSettings = AlertSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    access: AccessSettings = AccessSettings()
+    privacy: PrivacySettings = PrivacySettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [camera.id for camera in self.cameras]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"camera id {name!r} is used twice")
+        loopback = self.dashboard.host in ("127.0.0.1", "localhost", "::1")
+        if self.access.login == "off" and not loopback:
+            raise ValueError(
+                f"dashboard.host {self.dashboard.host!r} is reachable from outside, so "
+                "access.login must not be off"
+            )
+        return self
+
+    def camera(self, camera_id: str) -> CameraSettings:
+        """The camera with this id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for camera in self.cameras:
+            if camera.id == camera_id:
+                return camera
+        raise KeyError(camera_id)
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames to count per second, over all cameras."""
+        return sum(camera.fps for camera in self.cameras)
+
+
+def resolved(site: Site, folder: Path) -> Site:
+    """The site with relative file sources and a relative SQLite path made absolute.
+
+    Args:
+        folder: where the site file lies.
+    """
+
+    def camera(settings: CameraSettings) -> CameraSettings:
+        if settings.kind != "file":
+            return settings
+        return settings.model_copy(update={"source": str((folder / settings.source).resolve())})
+
+    history = site.history
+    prefix = "sqlite:///"
+    if history.url.startswith(prefix) and not history.url.startswith(prefix + "/"):
+        path = (folder / history.url.removeprefix(prefix)).resolve()
+        history = history.model_copy(update={"url": prefix + str(path)})
+    return site.model_copy(
+        update={"cameras": [camera(settings) for settings in site.cameras], "history": history}
+    )

@@ -1,0 +1,1 @@
+"""Pure crowd rules without any I/O: zones, ground, smoothing, levels, incidents."""

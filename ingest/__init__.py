@@ -1,0 +1,1 @@
+"""Opens and decodes video sources, keeps each camera's state, publishes frames."""

@@ -1,0 +1,1 @@
+"""The network, reading heads off a crowd map, training, metrics and weights."""

@@ -1,0 +1,1 @@
+"""A procedural crowd renderer that knows its truth: every head in every frame."""
