@@ -2,12 +2,13 @@
 
 These models are the contract's single source: ``core.site_file`` validates against them and
 ``docs/site-file.md`` is generated from their descriptions, defaults and bounds. Durations are
-seconds as float; in YAML they are written ``3s``, ``5m``, ``2h``, ``35d``, ``5y`` or a plain number.
+seconds as float; in YAML they are written ``3s``, ``5m``, ``2h``, ``35d``, ``5y`` or as a number.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -28,9 +29,7 @@ def parse_duration(value: Any) -> float:
     Raises:
         ValueError: it is none of these.
     """
-    if isinstance(value, bool):
-        raise ValueError("a duration such as 3s, 5m, 2h or 35d is expected")
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     match = _DURATION.fullmatch(str(value).strip())
     if not match:
@@ -68,7 +67,7 @@ class SiteInfo(Section):
 class BrokerSettings(Section):
     url: str | None = Field(
         None,
-        description="Redis to use (redis://, rediss:// or unix://). Without it Headcount starts one.",
+        description="Redis to use (redis://, rediss:// or unix://). Headcount starts one without.",
     )
     shards: int = Field(1, ge=1, le=64, description="Hash tags that cameras are spread over.")
 
@@ -112,7 +111,7 @@ class Play(Section):
     """How a recorded file is played."""
 
     repeat: bool = Field(True, description="Start again at the end.")
-    pace: Literal["real", "fast"] = Field("real", description="In real time, or as fast as possible.")
+    pace: Literal["real", "fast"] = Field("real", description="In real time, or as fast as can be.")
     policy: Literal["newest", "every"] = Field(
         "newest", description="Newest frame wins, or every frame is counted."
     )
@@ -127,7 +126,7 @@ class Ground(Section):
     metres: Annotated[list[Metres], Field(min_length=4, max_length=4)] = Field(
         description="The same four points on the ground, in metres."
     )
-    head_height: float = Field(1.6, gt=0, le=2.5, description="Height of heads above the ground, m.")
+    head_height: float = Field(1.6, gt=0, le=2.5, description="Height of heads above ground, m.")
     camera_height: float | None = Field(
         None, gt=0, description="Height of the camera above the ground, m, where it must be given."
     )
@@ -150,7 +149,7 @@ class Levels(Section):
     clear_margin: float | None = Field(
         None,
         ge=0,
-        description="How far below counts as below; by default 0.5 persons/m2 or 10 % of the level.",
+        description="How far below counts as below; default 0.5 persons/m2 or 10 % of the level.",
     )
 
     @model_validator(mode="after")
@@ -159,7 +158,7 @@ class Levels(Section):
         given = [(name, value) for name, value in given if value is not None]
         if not given:
             raise ValueError("at least one of watch, warning and critical is needed")
-        for (lower, low), (upper, high) in zip(given, given[1:], strict=False):
+        for (lower, low), (upper, high) in pairwise(given):
             if low >= high:
                 raise ValueError(f"{lower} ({low:g}) must be below {upper} ({high:g})")
         return self
@@ -223,9 +222,9 @@ class CameraSettings(Section):
     def _allowed_source(cls, value: str) -> str:
         scheme = urlsplit(value).scheme if "://" in value else ""
         if scheme and scheme not in SOURCE_SCHEMES:
+            allowed = ", ".join(f"{name}://" for name in SOURCE_SCHEMES)
             raise ValueError(
-                f"scheme {scheme!r} is not allowed; allowed are "
-                f"{', '.join(name + '://' for name in SOURCE_SCHEMES)}, a file path or a webcam index"
+                f"scheme {scheme!r} is not allowed; allowed are {allowed}, a file or a webcam index"
             )
         if not value.strip():
             raise ValueError("must not be empty")

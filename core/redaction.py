@@ -1,0 +1,69 @@
+"""Takes secrets out of text before anybody reads it: logs, error sentences, the screen.
+
+It works on finished text, because that is where secrets turn up: PyAV, redis and Apprise put the
+URL that they were given, password included, into the messages of their exceptions. When in doubt
+it hides too much.
+"""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "***"
+
+# Names of URL parameters, keywords and fields whose value is a secret.
+_SENSITIVE = (
+    r"[\w.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key"
+    r"|credential|signature)[\w.-]*"
+)
+_SENSITIVE_PARAMETER = rf"(?:{_SENSITIVE}|pass|key|auth|sig|pin)"
+
+# Schemes whose URL names a place; in all others (slack://, tgram://, ...) the path is the secret.
+_PLAIN_SCHEMES = re.compile(
+    r"amqps?|file|forms?|ftp|https?|jsons?|mqtts?|postgresql|rediss?|rtmps?|rtp|rtsp[stu]?|s3|sftp"
+    r"|sqlite|srt|tcp|udp|unix|wss?|xmls?"
+)
+
+_RULES = (
+    # scheme://user:password@host, also where the password holds an unescaped / or @
+    (re.compile(r"(?<=://)[^\s/?#]*@"), f"{HIDDEN}@"),
+    (re.compile(r"(?<=://)[^\s/@:]+:(?!\d+(?:[/?#'\"),.;:\s]|$))[^\s]*@"), f"{HIDDEN}@"),
+    # ?token=..., &password=..., ;key=...
+    (re.compile(rf"(?i)([?&;]{_SENSITIVE_PARAMETER}=)[^&\s#'\"<>)]+"), rf"\1{HIDDEN}"),
+    # password='...', "token": "..." as in reprs of keywords, dicts and JSON
+    (re.compile(rf"(?i)\b({_SENSITIVE}\s*=\s*)(['\"])(?:(?!\2).)+\2"), rf"\1\2{HIDDEN}\2"),
+    (
+        re.compile(rf"(?i)((['\"]){_SENSITIVE}\2\s*:\s*)(['\"])(?:(?!\3).)+\3"),
+        rf"\1\3{HIDDEN}\3",
+    ),
+    (re.compile(rf"(?i)\b({_SENSITIVE}=)(?!['\"*])[^\s&,;)]+"), rf"\1{HIDDEN}"),
+    # Authorization headers
+    (re.compile(r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?)[^'\"\r\n]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}"), rf"\1 {HIDDEN}"),
+    # webhook addresses whose path is the secret
+    (re.compile(r"(hooks\.slack\.com/services/|/api/webhooks/)[^\s'\"]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(/bot)\d+:[\w-]+"), rf"\1{HIDDEN}"),
+)
+_ANY_URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s'\"<>]+", re.IGNORECASE)
+_SENSITIVE_KEY = re.compile(_SENSITIVE, re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """The text without URL credentials, secret parameters, tokens and webhook addresses.
+
+    >>> redact("cannot open rtsp://admin:pw@10.0.0.5/live?token=abc&x=1")
+    'cannot open rtsp://***@10.0.0.5/live?token=***&x=1'
+    """
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return _ANY_URL.sub(_hide_unknown_scheme, text)
+
+
+def names_a_secret(key: str) -> bool:
+    """Whether a field of this name holds a secret, such as ``password`` or ``api_key``."""
+    return _SENSITIVE_KEY.fullmatch(key) is not None
+
+
+def _hide_unknown_scheme(match: re.Match[str]) -> str:
+    scheme = match[1].lower().partition("+")[0]
+    return match[0] if _PLAIN_SCHEMES.fullmatch(scheme) else f"{match[1]}://{HIDDEN}"
