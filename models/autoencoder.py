@@ -1,0 +1,120 @@
+"""The first stage: a VQ-regularised autoencoder of crowd maps, z = E(x) and x_hat = D(z).
+
+Downsampling is f = 4 as in the paper, by pixel-unshuffle, so that the encoder loses nothing by
+striding and tens of thousands of parameters are enough.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FACTOR = 4  # f: pixels of the map per latent position
+CODEBOOK_DECAY = 0.99
+
+
+class Quantised(NamedTuple):
+    latent: Tensor  # (N, d, h, w) nearest codes, with the gradient passed straight through
+    commitment: Tensor  # scalar, mean squared distance of z to its codes
+    codes: Tensor  # (N, h, w) indices
+
+
+class VectorQuantiser(nn.Module):
+    """Nearest code of a learnt codebook, updated by moving averages (van den Oord et al., 2017)."""
+
+    codebook: Tensor
+    usage: Tensor
+    sums: Tensor
+
+    def __init__(self, codes: int, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("codebook", torch.randn(codes, channels))
+        self.register_buffer("usage", torch.ones(codes))
+        self.register_buffer("sums", self.codebook.clone())
+
+    def forward(self, z: Tensor) -> Quantised:
+        channels = z.shape[1]
+        flat = z.permute(0, 2, 3, 1).reshape(-1, channels)
+        distances = (
+            flat.square().sum(1, keepdim=True)
+            - 2 * flat @ self.codebook.t()
+            + self.codebook.square().sum(1)
+        )
+        codes = distances.argmin(dim=1)
+        if self.training:
+            self._update(flat.detach(), codes)
+        shape = (z.shape[0], z.shape[2], z.shape[3])
+        nearest = self.codebook[codes].view(*shape, channels).permute(0, 3, 1, 2)
+        commitment = F.mse_loss(z, nearest.detach())
+        return Quantised(z + (nearest - z).detach(), commitment, codes.view(shape))
+
+    @torch.no_grad()
+    def _update(self, flat: Tensor, codes: Tensor) -> None:
+        counts = torch.bincount(codes, minlength=len(self.codebook)).to(flat.dtype)
+        sums = torch.zeros_like(self.codebook).index_add_(0, codes, flat)
+        self.usage.lerp_(counts, 1 - CODEBOOK_DECAY)
+        self.sums.lerp_(sums, 1 - CODEBOOK_DECAY)
+        unused = self.usage < 0.02  # a dead code restarts at a latent of this batch
+        if bool(unused.any()):
+            chosen = flat[torch.randint(len(flat), (int(unused.sum()),), device=flat.device)]
+            self.sums[unused] = chosen
+            self.usage[unused] = 1.0
+        self.codebook.copy_(self.sums / self.usage[:, None])
+
+
+class CrowdMapAutoencoder(nn.Module):
+    """E, the codebook and D.
+
+    Args:
+        channels: d, of the latent.
+        codes: of the codebook.
+        width: of the hidden layers.
+    """
+
+    latent_mean: Tensor
+    latent_std: Tensor
+
+    def __init__(self, channels: int = 4, codes: int = 512, width: int = 32) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.PixelUnshuffle(FACTOR),
+            nn.Conv2d(FACTOR**2, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, channels, 1),
+        )
+        self.quantiser = VectorQuantiser(codes, channels)
+        self.decoder = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, FACTOR**2, 3, padding=1),
+            nn.PixelShuffle(FACTOR),
+        )
+        # Of z over the training maps: the diffusion works on (z - mean) / std.
+        self.register_buffer("latent_mean", torch.zeros(1, channels, 1, 1))
+        self.register_buffer("latent_std", torch.ones(1, channels, 1, 1))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """z_0 before quantisation, centred and scaled: (N, 1, H, W) to (N, d, H/4, W/4)."""
+        z: Tensor = self.encoder(x)
+        return (z - self.latent_mean) / self.latent_std
+
+    def decode(self, z: Tensor, *, quantise: bool = False) -> Tensor:
+        """The crowd map of a centred and scaled latent: (N, d, h, w) to (N, 1, 4h, 4w)."""
+        raw = z * self.latent_std + self.latent_mean
+        if quantise:
+            raw = self.quantiser(raw).latent
+        x: Tensor = self.decoder(raw)
+        return x
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruction with codes, reconstruction without, and the commitment loss."""
+        z = self.encoder(x)
+        quantised = self.quantiser(z)
+        return self.decoder(quantised.latent), self.decoder(z), quantised.commitment

@@ -1,0 +1,129 @@
+"""The whole model: conditioner, denoiser and crowd-map autoencoder, and sampling with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.autoencoder import FACTOR, CrowdMapAutoencoder
+from models.conditioner import Condition, Conditioner, normalise
+from models.denoiser import Denoiser
+from models.diffusion import Schedule, fixed_noise, sample_ddim
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the network; a YAML of ``configs/models`` holds them."""
+
+    zeta_channels: int = 32
+    conditioner_widths: tuple[int, int, int, int] = (16, 32, 64, 104)
+    conditioner_blocks: tuple[int, int] = (1, 3)
+    conditioner_dilations: tuple[int, ...] = (1, 2, 4, 2)
+    latent_channels: int = 4
+    codes: int = 512
+    autoencoder_width: int = 32
+    denoiser_widths: tuple[int, int, int] = (32, 48, 64)
+    latent_scale: float = 0.3  # b: the diffusion works on unit-variance latents times b
+    schedule: Literal["cosine", "linear"] = "cosine"
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """The configuration in a YAML's mapping; lists become tuples.
+
+        Raises:
+            TypeError: a key is unknown.
+        """
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+class Sampled(NamedTuple):
+    """What the model makes of a batch of pictures of H x W pixels."""
+
+    maps: Tensor  # (K, N, H, W) crowd maps, one per sample of the diffusion
+    density: Tensor  # (N, H/8, W/8) people per cell by the regression control
+
+
+class CrowdDiffusion(nn.Module):
+    """The latent diffusion model of crowd maps."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.schedule = Schedule(config.schedule)
+        self.conditioner = Conditioner(
+            config.zeta_channels,
+            config.conditioner_widths,
+            config.conditioner_blocks,
+            config.conditioner_dilations,
+        )
+        self.autoencoder = CrowdMapAutoencoder(
+            config.latent_channels, config.codes, config.autoencoder_width
+        )
+        # One channel more than zeta: the density, so that the map's mass starts where the
+        # regression stands.
+        self.denoiser = Denoiser(
+            config.latent_channels, config.zeta_channels + 1, config.denoiser_widths
+        )
+
+    def condition(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The denoiser's condition (N, C, H/4, W/4) and the density (N, 1, H/8, W/8).
+
+        Args:
+            pictures: (N, 3, H, W) uint8 RGB, sides multiples of 32.
+        """
+        y = normalise(pictures).contiguous(memory_format=torch.channels_last)
+        condition: Condition = self.conditioner(y)
+        cells = F.interpolate((condition.density + 1e-4).sqrt(), scale_factor=2.0, mode="nearest")
+        return torch.cat([condition.zeta, cells], dim=1), condition.density
+
+    def predict(self, z_t: Tensor, t: Tensor, zeta: Tensor) -> Tensor:
+        """The predicted z_0 (scaled by b) of noisy latents; t is a fraction of T, (N,)."""
+        z_0: Tensor = self.denoiser(z_t, t, zeta) * self.config.latent_scale
+        return z_0
+
+    def decode(self, z_0: Tensor, *, quantise: bool = False) -> Tensor:
+        """The crowd map (N, 1, H, W) of a latent scaled by b."""
+        return self.autoencoder.decode(z_0 / self.config.latent_scale, quantise=quantise)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The latent, scaled by b, of crowd maps (N, 1, H, W)."""
+        return self.autoencoder.encode(x) * self.config.latent_scale
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        pictures: Tensor,
+        steps: int,
+        samples: int = 1,
+        *,
+        quantise: bool = False,
+        spacing: Literal["trailing", "leading"] = "trailing",
+    ) -> Sampled:
+        """Crowd maps of pictures, by DDIM; the conditioner runs once whatever ``samples`` is.
+
+        Args:
+            pictures: (N, 3, H, W) uint8 RGB, sides multiples of 32.
+            steps: S.
+            samples: K.
+            quantise: snap the sampled latents to the codebook before decoding.
+            spacing: of the times.
+        """
+        count, _, height, width = pictures.shape
+        zeta, density = self.condition(pictures)
+        shape = (self.config.latent_channels, height // FACTOR, width // FACTOR)
+
+        def predict(z_t: Tensor, t: float) -> Tensor:
+            return self.predict(z_t, z_t.new_full((count,), t), zeta)
+
+        maps = []
+        for sample in range(samples):
+            noise = fixed_noise(*shape, sample).to(zeta.device)
+            z_t = noise.expand(count, -1, -1, -1)
+            z_0 = sample_ddim(predict, z_t, steps, self.schedule, spacing)
+            maps.append(self.decode(z_0, quantise=quantise)[:, 0])
+        return Sampled(torch.stack(maps), density[:, 0])

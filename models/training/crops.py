@@ -1,0 +1,230 @@
+"""Training crops: cut from pictures in memory, scaled, damaged as real streams are, in batches.
+
+Pictures are decoded once and kept as uint8. A crop is one `cv2.resize` of a window of its picture,
+cut by threads while the network computes (OpenCV releases the GIL).
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.data import Annotated
+
+Picture = NDArray[np.uint8]
+Heads = NDArray[np.float32]
+Synthetic = Callable[[np.random.Generator, tuple[int, int]], tuple[Picture, Heads]]
+
+SCALES = (0.6, 1.6)  # of pictures without head sizes
+HEAD_PIXELS = (6.0, 120.0)  # of pictures with head sizes: log-uniform side of the head's box
+PADDING_GREY = 110
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A training example."""
+
+    picture: Picture  # (size, size, 3) RGB
+    heads: Heads  # (N, 2) x, y in pixels of the crop
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several crops: pictures (N, 3, size, size) uint8 RGB and their heads."""
+
+    pictures: NDArray[np.uint8]
+    heads: list[Heads]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    picture: Picture
+    heads: Heads
+    sizes: NDArray[np.float32] | None
+
+
+class CropSource:
+    """Crops drawn from several data sets in given shares.
+
+    Args:
+        sources: name to its annotated pictures; decoded here, which takes seconds to a minute.
+        shares: name to its share of the crops (normalised to one); ``scenes`` names ``synthetic``.
+        size: side of a crop in pixels.
+        synthetic: makes a rendered picture with its heads.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Sequence[Annotated]],
+        shares: Mapping[str, float],
+        size: int,
+        synthetic: Synthetic | None = None,
+    ) -> None:
+        self.size = size
+        self.synthetic = synthetic
+        self.pictures = {
+            name: [_Loaded(item.picture(), item.heads, item.sizes) for item in items]
+            for name, items in sources.items()
+        }
+        names = [n for n in shares if n in self.pictures or (n == "scenes" and synthetic)]
+        total = sum(shares[name] for name in names)
+        self.names = names
+        self.probabilities = [shares[name] / total for name in names]
+
+    def draw(self, rng: np.random.Generator) -> Crop:
+        """One random crop."""
+        name = self.names[int(rng.choice(len(self.names), p=self.probabilities))]
+        if name == "scenes" and self.synthetic is not None:
+            picture, heads = self.synthetic(rng, (self.size, self.size))
+        else:
+            items = self.pictures[name]
+            picture, heads = _cut(items[int(rng.integers(len(items)))], self.size, rng)
+        if rng.random() < 0.5:
+            picture = np.ascontiguousarray(picture[:, ::-1])
+            heads = np.stack([self.size - heads[:, 0], heads[:, 1]], axis=1)
+        return Crop(_damage(picture, rng)[:, :, ::-1], heads.astype(np.float32))
+
+    def batch(self, count: int, rng: np.random.Generator) -> Batch:
+        """``count`` random crops."""
+        crops = [self.draw(rng) for _ in range(count)]
+        pictures = np.stack([crop.picture.transpose(2, 0, 1) for crop in crops])
+        return Batch(pictures, [crop.heads for crop in crops])
+
+
+class BatchStream:
+    """An endless stream of batches, cut ahead by threads.
+
+    ``waited_s`` is the time that the consumer spent waiting: the share lost to data.
+    """
+
+    def __init__(self, source: CropSource, count: int, seed: int, threads: int = 1) -> None:
+        self.waited_s = 0.0
+        self._queue: queue.Queue[Batch | Exception] = queue.Queue(maxsize=4)
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(
+                target=self._fill, args=(source, count, np.random.default_rng([seed, n])), daemon=True
+            )
+            for n in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _fill(self, source: CropSource, count: int, rng: np.random.Generator) -> None:
+        while not self._stop.is_set():
+            try:
+                item: Batch | Exception = source.batch(count, rng)
+            except Exception as error:
+                item = error
+            while not self._stop.is_set():
+                try:
+                    self._queue.put(item, timeout=0.5)
+                    break
+                except queue.Full:
+                    continue
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            started = time.monotonic()
+            item = self._queue.get()
+            self.waited_s += time.monotonic() - started
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+
+def _cut(item: _Loaded, size: int, rng: np.random.Generator) -> tuple[Picture, Heads]:
+    """A window of the picture, scaled to ``size`` x ``size``, with its heads."""
+    height, width = item.picture.shape[:2]
+    focus: Heads | None = None
+    if item.sizes is not None and len(item.sizes):
+        chosen = int(rng.integers(len(item.sizes)))
+        wanted = math.exp(rng.uniform(*map(math.log, HEAD_PIXELS)))
+        scale = wanted / max(float(item.sizes[chosen]), 2.0)
+        scale = float(np.clip(scale, size / max(height, width), 3.0))
+        focus = item.heads[chosen] if rng.random() < 0.6 else None
+    else:
+        scale = math.exp(rng.uniform(*map(math.log, SCALES)))
+        scale = max(scale, size / max(height, width))
+    window = size / scale
+    left, top = (
+        _window_start(length, window, None if focus is None else float(focus[axis]), rng)
+        for axis, length in ((0, width), (1, height))
+    )
+    matrix = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float64)
+    # Pixel centres lie at 0.5 here and at 0 in OpenCV.
+    matrix[:, 2] += 0.5 * scale - 0.5
+    source = item.picture
+    if scale < 0.75:  # warpAffine does not average, so a strong reduction would alias
+        blur = 0.4 / scale
+        x0, x1 = max(0, int(left) - 2), min(width, int(left + window) + 3)
+        y0, y1 = max(0, int(top) - 2), min(height, int(top + window) + 3)
+        source = cv2.GaussianBlur(source[y0:y1, x0:x1], (0, 0), blur).astype(np.uint8, copy=False)
+        matrix[:, 2] += np.array([x0, y0]) * scale
+    picture = cv2.warpAffine(
+        source,
+        matrix,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderValue=(PADDING_GREY, PADDING_GREY, PADDING_GREY),
+    )
+    heads = (item.heads - np.array([left, top], np.float32)) * scale
+    inside = ((heads >= 0) & (heads < size)).all(axis=1)
+    return picture.astype(np.uint8, copy=False), heads[inside]
+
+
+def _window_start(
+    length: int, window: float, focus: float | None, rng: np.random.Generator
+) -> float:
+    """Where a window of a side's length begins; a shorter picture lies somewhere inside it."""
+    low, high = min(0.0, length - window), max(0.0, length - window)
+    if focus is None:
+        return float(rng.uniform(low, high))
+    return float(np.clip(focus - rng.uniform(0.1, 0.9) * window, low, high))
+
+
+def _damage(picture: Picture, rng: np.random.Generator) -> Picture:
+    """What cameras and streams do to a picture: exposure, colour, blur, scaling, noise, JPEG."""
+    size = picture.shape[0]
+    out = picture
+    if rng.random() < 0.6:
+        gamma = math.exp(rng.uniform(-0.5, 0.5))
+        contrast, shift = rng.uniform(0.7, 1.3), rng.uniform(-30, 30)
+        levels = np.arange(256) / 255.0
+        table = 255 * levels**gamma
+        table = np.clip((table - 128) * contrast + 128 + shift, 0, 255)
+        out = cv2.LUT(out, table.astype(np.uint8)).astype(np.uint8, copy=False)
+    if rng.random() < 0.12:
+        grey = cv2.cvtColor(out, cv2.COLOR_BGR2GRAY)
+        out = np.repeat(grey[:, :, None], 3, axis=2).astype(np.uint8, copy=False)
+    elif rng.random() < 0.3:
+        cast = rng.uniform(0.85, 1.15, 3)
+        out = np.clip(out * cast, 0, 255).astype(np.uint8)
+    if rng.random() < 0.2:
+        small = int(size * rng.uniform(0.4, 0.9))
+        reduced = cv2.resize(out, (small, small), interpolation=cv2.INTER_AREA)
+        out = cv2.resize(reduced, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    elif rng.random() < 0.15:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 1.5)).astype(np.uint8, copy=False)
+    if rng.random() < 0.15:
+        noise = rng.normal(0, rng.uniform(2, 12), out.shape)
+        out = np.clip(out + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.35:
+        quality = int(rng.integers(15, 81))
+        _, coded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        out = cv2.imdecode(coded, cv2.IMREAD_COLOR).astype(np.uint8, copy=False)  # type: ignore[union-attr]
+    return out

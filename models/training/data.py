@@ -1,0 +1,111 @@
+"""Annotated pictures: ShanghaiTech folders, CSV folders, and the split into train and validation.
+
+A data set is a folder with ``images/`` and either ``ground-truth/GT_IMG_n.mat`` (ShanghaiTech) or
+``points.csv`` (columns file, x, y and, where known, the head's box size w, h).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+
+
+class DataError(ValueError):
+    """A data folder is not what it should be; the text says where and what is expected."""
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """One picture with its heads."""
+
+    path: Path
+    heads: NDArray[np.float32]  # (N, 2) x, y in pixels, the first pixel's centre at 0.5, 0.5
+    sizes: NDArray[np.float32] | None  # (N,) side of the head's box in pixels, where annotated
+
+    def picture(self) -> NDArray[np.uint8]:
+        """The decoded picture, (H, W, 3) BGR.
+
+        Raises:
+            DataError: it cannot be decoded.
+        """
+        decoded = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
+        if decoded is None:
+            raise DataError(f"{self.path}: not a picture that can be decoded")
+        return decoded.astype(np.uint8, copy=False)
+
+
+def read_folder(folder: Path) -> list[Annotated]:
+    """All annotated pictures of one data folder, sorted by number and name.
+
+    Raises:
+        DataError: there is no such folder, no annotation, or an annotation without its picture.
+    """
+    images = folder / "images"
+    if not images.is_dir():
+        raise DataError(f"{folder}: no folder images/ with the pictures in it")
+    if (folder / "ground-truth").is_dir():
+        return [_shanghaitech(path, folder) for path in _sorted_pictures(images)]
+    if (folder / "points.csv").is_file():
+        return list(_csv_folder(folder))
+    raise DataError(f"{folder}: neither ground-truth/*.mat nor points.csv beside images/")
+
+
+def split(items: list[Annotated]) -> tuple[list[Annotated], list[Annotated]]:
+    """Train and validation: the last tenth, by file number, is validation."""
+    held_out = max(1, len(items) // 10)
+    return items[:-held_out], items[-held_out:]
+
+
+def _sorted_pictures(images: Path) -> list[Path]:
+    allowed = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+    found = [path for path in images.iterdir() if path.suffix.lower() in allowed]
+    return sorted(found, key=lambda path: (_number(path), path.name))
+
+
+def _number(path: Path) -> int:
+    digits = re.findall(r"\d+", path.stem)
+    return int(digits[-1]) if digits else 0
+
+
+def _shanghaitech(path: Path, folder: Path) -> Annotated:
+    truth = folder / "ground-truth" / f"GT_{path.stem}.mat"
+    if not truth.is_file():
+        raise DataError(f"{truth}: missing, the annotation of {path.name}")
+    location = loadmat(truth)["image_info"][0, 0]["location"][0, 0]
+    # 1-based pixel indices: the centre of the first pixel is 1 there and 0.5 here.
+    return Annotated(path, location.astype(np.float32).reshape(-1, 2) - 0.5, None)
+
+
+def _csv_folder(folder: Path) -> Iterator[Annotated]:
+    rows: dict[str, list[list[float]]] = defaultdict(list)
+    sized = False
+    with (folder / "points.csv").open(newline="") as file:
+        reader = csv.DictReader(file)
+        columns = set(reader.fieldnames or ())
+        if not {"file", "x", "y"} <= columns:
+            raise DataError(f"{folder / 'points.csv'}: columns file, x, y are expected")
+        sized = {"w", "h"} <= columns
+        for number, row in enumerate(reader, start=2):
+            try:
+                size = (float(row["w"]) * float(row["h"])) ** 0.5 if sized else 0.0
+                rows[row["file"]].append([float(row["x"]) + 0.5, float(row["y"]) + 0.5, size])
+            except ValueError:
+                raise DataError(
+                    f"{folder / 'points.csv'}:{number}: x and y must be numbers, in pixels"
+                ) from None
+    pictures = _sorted_pictures(folder / "images")
+    unknown = set(rows) - {path.name for path in pictures}
+    if unknown:
+        raise DataError(f"{folder / 'points.csv'}: names {min(unknown)}, not in images/")
+    for path in pictures:
+        points = np.array(rows.get(path.name, []), np.float32).reshape(-1, 3)
+        yield Annotated(path, points[:, :2], points[:, 2] if sized else None)

@@ -1,0 +1,140 @@
+"""Stage 2: the diffusion, on the features of the trained regressor, through the frozen decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.crowd_map import KERNEL_SUM
+from models.diffusion import T, add_noise, ddim_step
+from models.frames import frame_tensor
+from models.network import CrowdDiffusion
+from models.training.autoencoder import map_batch
+from models.training.crops import Batch
+from models.training.data import Annotated
+from models.training.regressor import density_loss
+from models.training.run import TrainingRun
+
+DENOISER_RATE = 1e-3
+CONDITIONER_RATE = 3e-4
+SHARE_AT_T = 0.4  # of the samples: S = 1 starts there, and every sampler begins there
+SHARE_SELF_ALIGNED = 0.3  # of the others: noise is added to the model's own first prediction
+BLOCK_STRIDES = (16, 64)  # pixels, of the count loss on the decoded map
+
+
+class DiffusionLoss:
+    """The loss of one batch: L2 on z_0 and on the decoded map, and counts of blocks.
+
+    All unweighted over the picture: weighting the foreground breaks the map's mass. The
+    self-aligned share renoises the model's own one-step prediction, so that steps 2..S are trained
+    on what they will meet.
+    """
+
+    def __init__(self, model: CrowdDiffusion, seed: int) -> None:
+        self.alpha_bar = torch.from_numpy(model.schedule.alpha_bar()).float()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        assert isinstance(module, CrowdDiffusion)
+        device = next(module.parameters()).device
+        pictures = torch.from_numpy(batch.pictures).to(device)
+        x = map_batch(batch.heads, *batch.pictures.shape[2:]).to(device)
+        with torch.no_grad():
+            z_0 = module.encode(x)
+        zeta, density = module.condition(pictures)
+        z_t, t = self._noisy(module, z_0, zeta)
+        predicted = module.predict(z_t, t, zeta)
+        x_hat = module.decode(predicted)
+        b = module.config.latent_scale
+        latent_loss = F.mse_loss(predicted, z_0) / b**2
+        map_loss = F.mse_loss(x_hat, x)
+        block_loss = self._blocks(x_hat, x)
+        control, figures = density_loss(density, batch.heads)
+        loss = latent_loss + 50 * map_loss + block_loss + 0.3 * control
+        error = (x_hat - x).sum(dim=(1, 2, 3)).detach() / KERNEL_SUM
+        figures |= {
+            "latent": latent_loss.item(),
+            "map": map_loss.item(),
+            "blocks": block_loss.item(),
+            "map_mae": error.abs().mean().item(),
+        }
+        return loss, figures
+
+    def _noisy(self, module: CrowdDiffusion, z_0: Tensor, zeta: Tensor) -> tuple[Tensor, Tensor]:
+        """z_t and t (a fraction of T) of a batch of clean latents."""
+        count = len(z_0)
+        uniform = torch.rand(count, generator=self.generator)
+        times = torch.where(
+            torch.rand(count, generator=self.generator) < SHARE_AT_T,
+            torch.full((count,), T),
+            (uniform * (T - 1)).long() + 1,
+        )
+        epsilon = torch.randn(z_0.shape, generator=self.generator).to(z_0.device)
+        alpha_bar = self.alpha_bar[times].view(-1, 1, 1, 1).to(z_0.device)
+        z_t = add_noise(z_0, epsilon, alpha_bar)
+        aligned = (torch.rand(count, generator=self.generator) < SHARE_SELF_ALIGNED) & (times < T)
+        if bool(aligned.any()):
+            with torch.no_grad():
+                start = epsilon[aligned]
+                ones = torch.ones(len(start), device=z_0.device)
+                first = module.predict(start, ones, zeta[aligned])
+                for row, index in enumerate(aligned.nonzero()[:, 0].tolist()):
+                    z_t[index] = ddim_step(
+                        start[row], first[row], 0.0, float(self.alpha_bar[times[index]])
+                    )
+        return z_t, times.to(z_0.device) / T
+
+    @staticmethod
+    def _blocks(x_hat: Tensor, x: Tensor) -> Tensor:
+        """Absolute error of the people in blocks, per block, summed over the block sizes."""
+        total = x.new_zeros(())
+        for stride in BLOCK_STRIDES:
+            people = stride**2 / KERNEL_SUM
+            difference = F.avg_pool2d(x_hat, stride) - F.avg_pool2d(x, stride)
+            total = total + difference.abs().mean() * people * (16 / stride) ** 2
+        return total
+
+
+@torch.inference_mode()
+def map_errors(
+    model: CrowdDiffusion, items: Sequence[Annotated], steps: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """Predicted minus true counts by the map's sum for each S and by the density, (N,) each."""
+    errors: dict[str, list[float]] = {f"S{s}": [] for s in steps} | {"density": []}
+    for item in items:
+        pictures, _ = frame_tensor(item.picture(), 1024)
+        for s in steps:
+            sampled = model.sample(pictures.to(next(model.parameters()).device), s)
+            mass = sampled.maps[0].clamp(min=0).sum().item() / KERNEL_SUM
+            errors[f"S{s}"].append(mass - len(item.heads))
+        errors["density"].append(sampled.density.sum().item() - len(item.heads))
+    return {name: np.array(values) for name, values in errors.items()}
+
+
+def diffusion_run(
+    model: CrowdDiffusion, folder: Path, minutes: float, sets: Mapping[str, Sequence[Annotated]]
+) -> TrainingRun:
+    """A run that trains denoiser and conditioner; the autoencoder stays as it is."""
+    model.autoencoder.eval().requires_grad_(False)
+
+    def validate(ema: nn.Module) -> dict[str, float]:
+        assert isinstance(ema, CrowdDiffusion)
+        figures, relative = {}, []
+        for name, items in sets.items():
+            mean_count = max(1.0, float(np.mean([len(item.heads) for item in items])))
+            for way, errors in map_errors(ema, items, (1, 2)).items():
+                figures[f"{name}_{way}_mae"] = float(np.abs(errors).mean())
+                figures[f"{name}_{way}_bias"] = float(errors.mean())
+            relative.append(figures[f"{name}_S2_mae"] / mean_count)
+        return figures | {"score": float(np.mean(relative))}
+
+    groups = [
+        {"params": list(model.denoiser.parameters()), "lr": DENOISER_RATE},
+        {"params": list(model.conditioner.parameters()), "lr": CONDITIONER_RATE},
+    ]
+    return TrainingRun(model, folder, minutes, groups, validate)
