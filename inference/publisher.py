@@ -1,0 +1,141 @@
+"""Publishes what was counted: readings, and pictures after privacy was applied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import redis
+from numpy.typing import NDArray
+
+from core.clock import Clock
+from core.messages import PICTURES_KEPT_S, READINGS_KEPT, Frame, Keys, Message, Picture, Reading
+from inference.crowd_map import as_png
+from inference.privacy import published_jpeg
+from inference.recorded_queue import settle
+from inference.result_item import rounded_heads
+
+if TYPE_CHECKING:
+    from models.counter import CrowdReading
+
+PICTURES_GONE_S = 60  # a camera without new frames leaves no picture behind in the broker
+
+
+@dataclass(frozen=True)
+class CountedFrame:
+    """A frame, its decoded picture (H, W, 3) BGR and what the model said of it."""
+
+    frame: Frame
+    picture: NDArray[np.uint8]
+    result: CrowdReading
+    entry: bytes | None = None  # to acknowledge, for frames that must be counted
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    name: str
+    weights_hash: str
+
+
+def fields_of(message: Message) -> dict[Any, Any]:
+    """The message's fields, typed as ``redis.Redis.xadd`` wants them."""
+    return dict(message.to_fields())
+
+
+class Publisher:
+    """Writes to the readings and pictures streams.
+
+    Args:
+        pictures: ``privacy.pictures`` of the site.
+        worker: id of this worker.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        clock: Clock,
+        *,
+        model: ModelIdentity,
+        worker: str,
+        pictures: Literal["full", "blurred", "none"],
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._clock = clock
+        self._model = model
+        self._worker = worker
+        self._pictures = pictures
+
+    def publish(self, counted: Sequence[CountedFrame]) -> None:
+        """Publish a batch in one round trip; each must-count frame in one transaction of its own.
+
+        Raises:
+            redis.RedisError: the broker is away; nothing of a must-count frame was published.
+        """
+        live = self._client.pipeline(transaction=False)
+        for item in counted:
+            if item.entry is None:
+                self._add(live, item)
+                continue
+            pipeline = self._client.pipeline(transaction=True)
+            self._add(pipeline, item)
+            settle(pipeline, self._keys, item.frame.camera, item.entry)
+            pipeline.execute()
+        if len(live):
+            live.execute()
+
+    def reading(self, item: CountedFrame) -> Reading:
+        """The reading of a counted frame: places as fractions, weights that sum to the count."""
+        height, width = item.picture.shape[:2]
+        places = np.asarray(item.result.heads, dtype=np.float64).reshape(-1, 3)
+        places = places / np.array([width, height, 1.0])
+        heads = rounded_heads(places.astype(np.float32), 5)
+        count = math.fsum(weight for _, _, weight in heads)
+        crowd_map, peak = as_png(item.result.crowd_map)
+        frame = item.frame
+        return Reading(
+            camera=frame.camera,
+            seq=frame.seq,
+            captured_at=frame.captured_at,
+            published_at=self._clock.now_ms(),
+            position_s=frame.position_s,
+            count=count,
+            low=max(0.0, min(item.result.low, count)),
+            high=max(item.result.high, count),
+            heads=heads,
+            width=width,
+            height=height,
+            model=self._model.name,
+            model_hash=self._model.weights_hash,
+            inference_ms=item.result.ms,
+            worker=self._worker,
+            crowd_map=crowd_map,
+            crowd_map_peak=peak,
+        )
+
+    def _add(self, pipeline: redis.client.Pipeline, item: CountedFrame) -> None:
+        frame = item.frame
+        pipeline.xadd(
+            self._keys.readings(self._keys.shard(frame.camera)),
+            fields_of(self.reading(item)),
+            maxlen=READINGS_KEPT,
+            approximate=True,
+        )
+        jpeg = published_jpeg(frame.jpeg, item.picture, self._pictures)
+        if jpeg is None:
+            return
+        picture = Picture(
+            camera=frame.camera, seq=frame.seq, captured_at=frame.captured_at, jpeg=jpeg
+        )
+        oldest = self._clock.now_ms() - int(PICTURES_KEPT_S * 1000)
+        pipeline.xadd(
+            self._keys.pictures(frame.camera),
+            fields_of(picture),
+            minid=str(oldest),
+            approximate=False,
+        )
+        pipeline.expire(self._keys.pictures(frame.camera), PICTURES_GONE_S)

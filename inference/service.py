@@ -1,0 +1,168 @@
+"""The worker service: loads the model, measures it, and counts until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from importlib.metadata import version
+
+import redis
+import structlog
+import torch
+
+from core.broker import connect, connect_reader
+from core.clock import Clock
+from core.commands import CommandListener
+from core.heartbeat import HeartbeatSender
+from core.messages import Command, Keys, Reply, Service
+from core.settings import CameraSettings, ModelSettings
+from core.site_file import LoadedSite
+from inference.capacity import Capacity, fitted_capacity
+from inference.decoding import PictureError, decode_picture
+from inference.frame_queue import LiveFrames
+from inference.peers import available_cores, live_workers, threads_for
+from inference.publisher import ModelIdentity, Publisher
+from inference.recorded_queue import RecordedFrames
+from inference.result_item import result_item
+from inference.worker import SharedCounter, Worker
+from models.counter import Counter
+
+TICK_EVERY_S = 3.0  # how often workers look at who else lives
+LEASE_MS = 10_000  # of a recorded file; longer where a frame takes longer
+MOST_COMMAND_BYTES = 32 * 1024 * 1024
+
+log = structlog.get_logger(__name__)
+
+
+def must_count_every(camera: CameraSettings) -> bool:
+    """Whether every frame of this camera is to be counted (recorded files, policy `every`)."""
+    return camera.kind == "file" and camera.play.policy == "every"
+
+
+class _Surroundings:
+    """Looks now and then at the other workers: shares the cores and fits the capacity."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        clock: Clock,
+        capacity: Capacity,
+        heartbeat: HeartbeatSender,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._clock = clock
+        self._capacity = capacity
+        self._heartbeat = heartbeat
+        self._looked_at = float("-inf")
+        self.workers = 1
+
+    def look(self) -> None:
+        """Do it if it is time.
+
+        Raises:
+            redis.RedisError: the broker is away.
+        """
+        now_s = time.monotonic()
+        if now_s - self._looked_at < TICK_EVERY_S:
+            return
+        self._looked_at = now_s
+        living = live_workers(self._client, self._keys, self._clock.now_ms())
+        self.workers = max(1, len(living))
+        here = sum(beat.facts.get("host") == socket.gethostname() for beat in living)
+        threads = threads_for(available_cores(), here)
+        if threads != torch.get_num_threads():
+            torch.set_num_threads(threads)
+        if self._capacity.refit(self.workers, now_s):
+            log.info("input size fitted again", max_side=self._capacity.max_side)
+        self.publish()
+
+    def publish(self) -> None:
+        """Put the capacity into this worker's heartbeats."""
+        self._heartbeat.fact("max_side", str(self._capacity.max_side))
+        self._heartbeat.fact("capacity_fps", f"{self._capacity.capacity_fps:.2f}")
+        self._heartbeat.fact("asked_fps", f"{self._capacity.asked_fps:.2f}")
+
+
+def _answer_count(command: Command, counter: SharedCounter, capacity: Capacity) -> Reply:
+    """Count the picture that came with a command."""
+    if not command.payload or len(command.payload) > MOST_COMMAND_BYTES:
+        return Reply(id=command.id, ok=False, error="count needs a picture of at most 32 MB")
+    try:
+        picture = decode_picture(command.payload)
+    except PictureError:
+        return Reply(id=command.id, ok=False, error="the file is no picture that can be read")
+    source = command.arguments.get("source", "picture")
+    result = counter.count([picture], capacity.max_side)[0]
+    return Reply(id=command.id, ok=True, result=result_item(result, source, 0, None))
+
+
+def _facts(heartbeat: HeartbeatSender, counter: Counter, model: ModelSettings) -> None:
+    heartbeat.fact("host", socket.gethostname())
+    heartbeat.fact("device", counter.device)
+    heartbeat.fact("model", counter.name)
+    heartbeat.fact("weights_hash", counter.weights_hash)
+    heartbeat.fact("steps", str(model.steps or counter.default_steps))
+
+
+def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
+    """Count the site's frames until ``stop`` is set; what was taken is published first.
+
+    Args:
+        loaded: the site.
+        url: of the broker.
+
+    Raises:
+        models.counter.WeightsError: the weights are missing or unreadable.
+    """
+    site = loaded.site
+    torch.set_num_threads(available_cores())
+    counter = Counter.load(site.model.name, device=site.model.device)
+    capacity = fitted_capacity(counter, site.model, site.frames_per_second)
+    log.info(
+        "model ready",
+        model=counter.name,
+        device=counter.device,
+        max_side=capacity.max_side,
+        capacity_fps=round(capacity.capacity_fps, 2),
+        asked_fps=round(site.frames_per_second, 2),
+    )
+    keys = Keys(site.broker.shards)
+    client, reader = connect(url), connect_reader(url)
+    clock = Clock(client)
+    shared = SharedCounter(counter, site.model)
+    listener = CommandListener(
+        url, keys, Service.WORKER, {"count": lambda c: _answer_count(c, shared, capacity)}
+    )
+    heartbeat = HeartbeatSender(
+        Service.WORKER, client, clock, config_version=loaded.version, version=version("headcount")
+    )
+    with heartbeat, listener:
+        _facts(heartbeat, counter, site.model)
+        surroundings = _Surroundings(client, keys, clock, capacity, heartbeat)
+        surroundings.publish()
+        recorded = [camera for camera in site.cameras if must_count_every(camera)]
+        live = [camera for camera in site.cameras if not must_count_every(camera)]
+        lease_ms = max(LEASE_MS, int(5 * capacity.frame_ms))
+        worker = Worker(
+            shared,
+            LiveFrames(reader, client, keys, live, heartbeat.id, clock, heartbeat.count),
+            RecordedFrames(client, keys, recorded, heartbeat.id, lease_ms, heartbeat.count),
+            Publisher(
+                client,
+                keys,
+                clock,
+                model=ModelIdentity(counter.name, counter.weights_hash),
+                worker=heartbeat.id,
+                pictures=site.privacy.pictures,
+            ),
+            capacity,
+            age_limit_s=min(camera.age_limit for camera in site.cameras),
+            count=heartbeat.count,
+            tick=surroundings.look,
+            workers=lambda: surroundings.workers,
+        )
+        worker.run(stop)
+    log.info("worker stopped")
