@@ -1,0 +1,74 @@
+"""``headcount health``: whether a service lives, by its heartbeats; for containers."""
+
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from core.broker import broker_errors, broker_url, connect
+from core.clock import Clock
+from core.messages import HEARTBEAT_GONE_S, Heartbeat, Keys, MessageError, Service
+from headcount.failures import InputError, fail
+from headcount.running import dashboard_address
+from headcount.site_loading import load
+
+HEARTBEATS_LOOKED_AT = 500
+
+
+def _service(name: str) -> Service:
+    try:
+        return Service(name)
+    except ValueError:
+        allowed = ", ".join(Service)
+        raise typer.BadParameter(f"{name!r} is no service; allowed are {allowed}") from None
+
+
+def newest_age_s(url: str, keys: Keys, service: Service, host: str) -> float | None:
+    """Age of the newest heartbeat of a service on this machine, or None where there is none.
+
+    A worker says its host; other services run once per site, so any of theirs is the one.
+    """
+    with broker_errors(url), connect(url) as client:
+        now_ms = Clock(client).now_ms()
+        entries: Any = client.xrevrange(keys.heartbeats(), count=HEARTBEATS_LOOKED_AT)
+        for _, fields in entries:
+            try:
+                heartbeat = Heartbeat.from_fields(fields)
+            except MessageError:
+                continue
+            if heartbeat.service is service and heartbeat.facts.get("host", host) == host:
+                return (now_ms - heartbeat.at) / 1000
+    return None
+
+
+def check_health(service_name: str, site_path: Path) -> None:
+    """Exit 0 where the service lives; else say why not and exit 1."""
+    service = _service(service_name)
+    loaded = load(site_path)
+    url = broker_url(loaded.site)
+    if url is None:
+        raise InputError("health needs broker.url in the site file or HEADCOUNT_REDIS_URL")
+    age_s = newest_age_s(url, Keys(loaded.site.broker.shards), service, socket.gethostname())
+    if age_s is None:
+        fail(f"{service}: no heartbeat")
+    if age_s > HEARTBEAT_GONE_S:
+        fail(f"{service}: last heartbeat {age_s:.0f} s ago")
+    if service is Service.DASHBOARD:
+        _check_dashboard(f"{dashboard_address(loaded.site)}/healthz")
+    print(f"{service}: fine")
+
+
+def _check_dashboard(address: str) -> None:
+    try:
+        with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - http only
+            pass
+    except urllib.error.HTTPError as error:
+        if error.code != 503:  # answers, and says that another service is not well
+            fail(f"dashboard: {address} answers {error.code}")
+    except OSError as error:
+        fail(f"dashboard: {address} does not answer: {error}")

@@ -1,0 +1,126 @@
+"""``headcount run``: everything a site needs, from the broker to the dashboard."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TypeAlias
+
+from core.broker import LocalBroker, broker_url, check_broker
+from core.settings import Site
+from core.site_file import LoadedSite
+from headcount.failures import InputError, say
+from headcount.site_loading import load
+from headcount.supervisor import StopSignals, Supervisor
+from headcount.weights import require_weights
+
+ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+
+
+class PortTakenError(InputError):
+    """Another program listens where the dashboard should."""
+
+
+def dashboard_address(site: Site) -> str:
+    """Where a browser on this machine finds the dashboard."""
+    host = "127.0.0.1" if site.dashboard.host in ALL_ADDRESSES else site.dashboard.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{site.dashboard.port}"
+
+
+def require_free_port(site: Site) -> None:
+    """Check that the dashboard can listen.
+
+    Raises:
+        PortTakenError: it cannot.
+    """
+    host, port = site.dashboard.host, site.dashboard.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTakenError(
+                f"the dashboard cannot listen on {host}:{port}: {error.strerror}; "
+                "choose another dashboard.port"
+            ) from None
+
+
+@contextmanager
+def site_broker(site: Site) -> Iterator[Callable[[], str]]:
+    """Gives the broker's URL: of the one that is configured, else of one of our own.
+
+    A broker of our own that has died is started again by asking for its URL, which then changes.
+
+    Raises:
+        BrokerError: it cannot be used or started.
+    """
+    url = broker_url(site)
+    if url is not None:
+        check_broker(url)
+        yield lambda: url
+        return
+    with LocalBroker() as broker:
+        yield lambda: broker.start().url
+
+
+def _announce(site: Site, stop: threading.Event) -> None:
+    """Say the dashboard's address as soon as it answers."""
+    address = dashboard_address(site)
+    while not stop.wait(0.3):
+        try:
+            with urllib.request.urlopen(f"{address}/healthz", timeout=2):  # noqa: S310 - http only
+                pass
+        except urllib.error.HTTPError:
+            pass  # it answers, though something is not well yet
+        except OSError:
+            continue
+        print(f"Dashboard: {address}", flush=True)
+        return
+
+
+Companion: TypeAlias = Callable[[LoadedSite, str], AbstractContextManager[object]]
+
+
+def _no_companion(_loaded: LoadedSite, _url: str) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+def run_site(
+    path: Path,
+    *,
+    companion: Companion = _no_companion,
+    for_seconds: float | None = None,
+) -> None:
+    """Run all services of a site until Ctrl-C or SIGTERM, or for a while.
+
+    Args:
+        path: the site file.
+        companion: made from the site and the broker's URL, entered while the services run.
+        for_seconds: stop by itself after so long.
+
+    Raises:
+        SiteFileError, InputError, BrokerError: what keeps it from starting.
+    """
+    loaded = load(path)
+    require_weights(loaded.site)
+    require_free_port(loaded.site)
+    with StopSignals() as signals, site_broker(loaded.site) as url_of_broker:
+        announcer = threading.Thread(
+            target=_announce, args=(loaded.site, signals.stop), name="announce", daemon=True
+        )
+        announcer.start()
+        timer = threading.Timer(for_seconds or 0.0, signals.stop.set)
+        timer.daemon = True
+        if for_seconds is not None:
+            timer.start()
+        with companion(loaded, url_of_broker()):
+            Supervisor(path.resolve(), url_of_broker).run(signals)
+        timer.cancel()
+        announcer.join(timeout=3)
+    say("Stopped.")
