@@ -10,15 +10,6 @@ from headcount.site_loading import load
 from headcount.weights import require_weights
 
 
-def missing_files(site: Site) -> list[str]:
-    """A sentence for each camera whose file is not there (it may come later, so no error)."""
-    return [
-        f"camera {camera.id}: there is no file {camera.source} yet"
-        for camera in site.cameras
-        if camera.kind == "file" and not Path(camera.source).exists()
-    ]
-
-
 def capacity_sentence(site: Site) -> tuple[str, bool]:
     """What this machine counts beside what the site asks for, and whether that is enough."""
     from inference.capacity import fitted_capacity
@@ -48,8 +39,6 @@ def check_site(path: Path, *, measure: bool) -> None:
         f"{path}: fine. {_plural(len(site.cameras), 'camera')}, {_plural(zones, 'zone')}, "
         f"{_plural(channels, 'notification channel')}."
     )
-    for sentence in missing_files(site):
-        say(f"Warning: {sentence}.")
     if measure:
         sentence, enough = capacity_sentence(site)
         print(sentence)

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -33,7 +33,7 @@ SiteFile = Annotated[Path, typer.Argument(metavar="SITE.yaml", help="The site fi
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
 ]
-Transport = Annotated[str, typer.Option(help="How RTSP carries the video: tcp or udp.")]
+Transport = Annotated[Literal["tcp", "udp"], typer.Option(help="How RTSP carries the video.")]
 
 RUN = "Run it"
 SET_UP = "Set it up"
@@ -129,7 +129,8 @@ def dashboard(site: SiteFile) -> None:
 @app.command(rich_help_panel=RUN)
 def health(
     service: Annotated[
-        str, typer.Argument(metavar="SERVICE", help="ingest, worker, alerts or dashboard.")
+        Literal["ingest", "worker", "alerts", "dashboard"],
+        typer.Argument(metavar="SERVICE", help="ingest, worker, alerts or dashboard."),
     ],
     site: SiteFile,
 ) -> None:
@@ -215,7 +216,9 @@ def count(
     every: Annotated[
         float, typer.Option(min=0.0, help="Of a video: seconds between counted frames; 0 is all.")
     ] = 1.0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")
+    ] = "auto",
     as_json: AsJson = False,
     overlay: Annotated[
         Path | None,

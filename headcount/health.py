@@ -8,8 +8,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from core.broker import broker_errors, broker_url, connect
 from core.clock import Clock
 from core.messages import HEARTBEAT_GONE_S, Heartbeat, Keys, MessageError, Service
@@ -18,14 +16,6 @@ from headcount.running import dashboard_address
 from headcount.site_loading import load
 
 HEARTBEATS_LOOKED_AT = 500
-
-
-def _service(name: str) -> Service:
-    try:
-        return Service(name)
-    except ValueError:
-        allowed = ", ".join(Service)
-        raise typer.BadParameter(f"{name!r} is no service; allowed are {allowed}") from None
 
 
 def newest_age_s(url: str, keys: Keys, service: Service, host: str) -> float | None:
@@ -48,7 +38,7 @@ def newest_age_s(url: str, keys: Keys, service: Service, host: str) -> float | N
 
 def check_health(service_name: str, site_path: Path) -> None:
     """Exit 0 where the service lives; else say why not and exit 1."""
-    service = _service(service_name)
+    service = Service(service_name)
     loaded = load(site_path)
     url = broker_url(loaded.site)
     if url is None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import yaml
@@ -17,6 +18,7 @@ from headcount.failures import InputError, fail, say
 from ingest.probe import ProbeResult, probe
 from ingest.source import SourceError
 
+Transport: TypeAlias = Literal["tcp", "udp"]
 PROBES_AT_ONCE = 4
 
 HEAD = """\
@@ -69,6 +71,8 @@ def camera_id(source: str, taken: Sequence[str]) -> str:
     """A short unique id made from a source's host or file name."""
     if "://" in source:
         stem = urlsplit(source).hostname or "camera"
+        if stem[0].isdigit():
+            stem = f"camera-{stem}"
     elif source.isdecimal():
         stem = f"webcam-{source}"
     else:
@@ -80,7 +84,7 @@ def camera_id(source: str, taken: Sequence[str]) -> str:
     return name
 
 
-def site_text(cameras: Sequence[Probed], transport: str) -> str:
+def site_text(cameras: Sequence[Probed], transport: Transport) -> str:
     """The commented site file. Cameras that did not answer are in it, with the reason above."""
     taken: list[str] = []
     blocks = []
@@ -90,14 +94,14 @@ def site_text(cameras: Sequence[Probed], transport: str) -> str:
     return HEAD + "\n".join(blocks) + ZONES + TAIL
 
 
-def _camera_text(camera: Probed, name: str, transport: str) -> str:
+def _camera_text(camera: Probed, name: str, transport: Transport) -> str:
     lines = []
     if camera.result is None:
         lines.append(f"  # Did not answer when this file was written: {camera.failure}")
     else:
         result = camera.result
         lines.append(f"  # {result.codec}, {result.width} x {result.height}, {result.fps:g} fps")
-    if "://" in camera.source and urlsplit(camera.source).password:
+    if redact(camera.source) != camera.source:
         variable = f"{re.sub('[^A-Z0-9]', '_', name.upper())}_PASSWORD"
         lines.append(
             f"  # To keep the password out of this file write ${{{variable}}} in its place and set "
@@ -111,8 +115,8 @@ def _camera_text(camera: Probed, name: str, transport: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """The text as a double-quoted YAML scalar."""
-    return yaml.dump(text, default_style='"', width=10_000).strip()
+    """The text as a double-quoted YAML scalar, in which nothing is expanded."""
+    return yaml.dump(text.replace("${", "$${"), default_style='"', width=10_000).strip()
 
 
 def _absolute(source: str) -> str:
@@ -122,14 +126,14 @@ def _absolute(source: str) -> str:
     return str(Path(source).resolve())
 
 
-def _try(source: str, transport: str, timeout_s: float) -> Probed:
+def _try(source: str, transport: Transport, timeout_s: float) -> Probed:
     try:
         return Probed(source, probe(source, transport=transport, timeout_s=timeout_s))
     except SourceError as error:
         return Probed(source, None, " ".join(redact(str(error)).split()))
 
 
-def print_site_file(sources: Sequence[str], *, transport: str, timeout_s: float) -> None:
+def print_site_file(sources: Sequence[str], *, transport: Transport, timeout_s: float) -> None:
     """Probe the sources and print the site file on stdout; exit 1 only if none answers.
 
     Raises:

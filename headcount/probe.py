@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from core.redaction import redact
 from ingest.probe import probe
 
+Transport: TypeAlias = Literal["tcp", "udp"]
+
 
 def probe_source(
-    source: str, *, transport: str, timeout_s: float, snapshot: Path, as_json: bool
+    source: str, *, transport: Transport, timeout_s: float, snapshot: Path, as_json: bool
 ) -> None:
     """Open the source, print its facts and save its first frame.
 
