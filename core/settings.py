@@ -199,6 +199,13 @@ class Zone(Section):
         return self.name or self.id
 
 
+def source_kind(source: str) -> Literal["url", "file", "webcam"]:
+    """What a camera's ``source`` is."""
+    if "://" in source:
+        return "url"
+    return "webcam" if source.isdecimal() else "file"
+
+
 class CameraSettings(Section):
     id: Identifier = Field(description="a-z, 0-9 and -, unique in the site.")
     name: str | None = Field(None, description="Shown on the screen; by default the id.")
@@ -247,9 +254,7 @@ class CameraSettings(Section):
     @property
     def kind(self) -> Literal["url", "file", "webcam"]:
         """What ``source`` is."""
-        if "://" in self.source:
-            return "url"
-        return "webcam" if self.source.isdecimal() else "file"
+        return source_kind(self.source)
 
 
 class Channel(Section):

@@ -1,0 +1,158 @@
+"""The one door through which a site file, and any other YAML of ours, is read.
+
+Everything wrong with a file is reported at once, each problem with its line, its path and what is
+allowed. No sentence shows a password or the value of an environment variable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.redaction import redact
+from core.settings import Site, resolved
+from core.site_checks import check
+from core.site_validation import validate
+from core.strict_yaml import Document, Fault, Place, parse
+
+LARGEST_FILE = 1_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a file.
+
+    Attributes:
+        line: 1 is the first line; also for what concerns the whole file.
+        path: place in the file, like ``cameras[0].zones[1].levels.warning``; empty for the whole.
+    """
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(
+            part for part in (f"{self.file}:{self.line}", self.path, self.message) if part
+        )
+
+
+class SiteFileError(ValueError):
+    """A file cannot be used; its text is one line per problem."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+@dataclass(frozen=True)
+class LoadedSite:
+    """A valid site, and the text that it came from.
+
+    Attributes:
+        path: the site file, absolute.
+        version: first 12 hex digits of the text's sha256.
+        text: as written, environment variables unexpanded; may hold passwords.
+    """
+
+    site: Site
+    path: Path
+    version: str
+    text: str = ""
+
+
+def load_site(path: Path) -> LoadedSite:
+    """Reads and validates a site file.
+
+    ``${NAME}`` is expanded from the environment. Relative file sources and a relative SQLite path
+    are resolved against the file's folder; a file source must exist.
+
+    Raises:
+        SiteFileError: with everything that is wrong.
+    """
+    text = _read(path)
+    document = parse(text, os.environ)
+    _raise_faults(path, document, unreadable=True)
+    site, faults = validate(document)
+    document.faults += _without_echoes(faults, list(check(document, path.parent)))
+    _raise_faults(path, document)
+    assert site is not None
+    version = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return LoadedSite(resolved(site, path.parent.resolve()), path.resolve(), version, text)
+
+
+def load_yaml(path: Path) -> Any:
+    """The plain data of a YAML file, read as strictly as a site file; ``${NAME}`` is left alone.
+
+    Raises:
+        SiteFileError: with everything that is wrong.
+    """
+    document = parse(_read(path))
+    _raise_faults(path, document)
+    return document.value
+
+
+def format_place(place: Place) -> str:
+    """``("cameras", 0, "fps")`` as ``cameras[0].fps``."""
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise _unreadable(path, "the file does not exist") from None
+    except IsADirectoryError:
+        raise _unreadable(path, "this is a folder; a YAML file is expected") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _unreadable(path, f"the file cannot be read: {reason}") from None
+    if len(content) > LARGEST_FILE:
+        raise _unreadable(path, "the file is larger than 1 MB; this is no site file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _unreadable(path, "the file is not UTF-8 text", line) from None
+
+
+def _unreadable(path: Path, message: str, line: int = 1) -> SiteFileError:
+    return SiteFileError([Problem(str(path), line, "", message)])
+
+
+def _without_echoes(validation: list[Fault], checks: list[Fault]) -> list[Fault]:
+    """All faults, without what a section repeats of a name used twice inside it."""
+    twice = [fault.place for fault in checks if "is used twice" in fault.message]
+
+    def is_echo(fault: Fault) -> bool:
+        around = len(fault.place)
+        return "is used twice" in fault.message and any(
+            place[:around] == fault.place for place in twice
+        )
+
+    return [fault for fault in validation if not is_echo(fault)] + checks
+
+
+def _raise_faults(path: Path, document: Document, *, unreadable: bool = False) -> None:
+    """Raises what was found; with ``unreadable`` only where there is nothing to validate."""
+    if not document.faults or (unreadable and document.value is not None):
+        return
+    problems = {
+        Problem(
+            str(path),
+            fault.line or document.line(fault.place),
+            format_place(fault.place),
+            redact(fault.message),
+        )
+        for fault in document.faults
+    }
+    raise SiteFileError(sorted(problems, key=lambda item: (item.line, item.path, item.message)))

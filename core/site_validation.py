@@ -1,0 +1,114 @@
+"""Turns what pydantic finds wrong with a site into sentences for the person who wrote it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from core.schema_words import Allowed
+from core.settings import Site
+from core.strict_yaml import Document, Fault, Place
+
+_LONGEST_SHOWN = 60
+
+
+def validate(document: Document) -> tuple[Site | None, list[Fault]]:
+    """The site that a document describes, or what is wrong with it."""
+    if not isinstance(document.value, dict):
+        found = found_words(document, ())
+        return None, [Fault(f"the file must be a section with the key cameras; found {found}")]
+    try:
+        # Strict JSON: a list is a tuple, a whole number is a number, but true is no number.
+        return Site.model_validate_json(json.dumps(document.value), strict=True), []
+    except ValidationError as error:
+        return None, list(_faults(document, error))
+
+
+def _faults(document: Document, error: ValidationError) -> Iterator[Fault]:
+    seen: set[Place] = set()
+    for details in error.errors(include_url=False):
+        fault = _fault(document, details)
+        # A union gives one error for each of its branches; one sentence covers them.
+        is_repeated = fault.place in seen and details["type"] != "extra_forbidden"
+        if not is_repeated and not _touches_broken(document, fault.place):
+            yield fault
+        seen.add(fault.place)
+
+
+def _touches_broken(document: Document, place: Place) -> bool:
+    return any(place[: len(broken)] == broken for broken in document.broken if broken)
+
+
+def _fault(document: Document, details: ErrorDetails) -> Fault:
+    place = details["loc"]
+    kind = details["type"]
+    if kind == "missing" and isinstance(place[-1], str):
+        return Fault(f"is missing; allowed is {_allowed_words(place)}", place)
+    if kind == "extra_forbidden":
+        return Fault(_unknown_key(place), place)
+    while place and place not in document.lines:  # a branch of a union, or an item that lacks
+        place = place[:-1]
+    if kind == "value_error":
+        return _custom_fault(document, place, str(details["ctx"]["error"]))
+    allowed = _allowed_words(place)
+    if allowed == "text" and isinstance(_value_at(document, place), bool | int | float):
+        allowed = "text (put it in quotes)"
+    return Fault(f"found {found_words(document, place)}; allowed is {allowed}", place)
+
+
+def _unknown_key(place: Place) -> str:
+    section = _allowed(place[:-1])
+    keys = list(section.kind.model_fields) if section else []
+    close = difflib.get_close_matches(str(place[-1]), keys, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown key; {hint}allowed are {', '.join(keys)}"
+
+
+def _custom_fault(document: Document, place: Place, message: str) -> Fault:
+    """A fault that a validator of ours found, at the key that its sentence begins with."""
+    value = _value_at(document, place)
+    if isinstance(value, str) and value and place in document.unexpanded:
+        message = message.replace(value, document.unexpanded[place])
+    first_word = tuple(message.partition(" ")[0].split("."))
+    if (*place, *first_word) in document.lines:
+        place = (*place, *first_word)
+    return Fault(message, place)
+
+
+def found_words(document: Document, place: Place) -> str:
+    """What stands at a place: ``"fast"``, ``true``, ``a list of 2``; never a variable's value."""
+    if place in document.unexpanded:
+        return f"the value of {document.unexpanded[place]}"
+    value = _value_at(document, place)
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a section"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def _value_at(document: Document, place: Place) -> Any:
+    value = document.value
+    for step in place:
+        value = value[step]
+    return value
+
+
+def _allowed(place: Place) -> Allowed | None:
+    allowed: Allowed | None = Allowed.of(Site)
+    for step in place:
+        allowed = allowed.inside(step) if allowed else None
+    return allowed
+
+
+def _allowed_words(place: Place) -> str:
+    allowed = _allowed(place)
+    return allowed.words() if allowed else "nothing"
