@@ -133,7 +133,10 @@ def _address(
             "timeout": microseconds,
             "allowed_media_types": "video",
             "buffer_size": "2097152",  # of UDP sockets; the default loses parts of large pictures
-            "probesize": "32768",  # the default waits for a second of video
+            # The server describes its video; the defaults would watch seconds of it as well.
+            "probesize": "32768",
+            "analyzeduration": "200000",
+            "fpsprobesize": "0",
             "protocol_whitelist": _RTSP_PROTOCOLS,
             "format_whitelist": "rtsp",
         }
