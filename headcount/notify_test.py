@@ -11,23 +11,21 @@ from headcount.site_loading import load
 
 
 def send_test_notices(site_path: Path) -> None:
-    """Send a test notice to each channel of the site and say how each went.
+    """Send a test notice to each channel of the site and say how each went; exit 1 if one failed.
 
     Raises:
         InputError: the site has no channels.
     """
-    from alerts.delivery import send_test_notice
-
-    site = load(site_path).site
-    if not site.alerts.channels:
+    loaded = load(site_path)
+    if not loaded.site.alerts.channels:
         raise InputError(f"{site_path}: alerts.channels is empty, so there is nobody to notify")
-    failed = 0
-    for channel in site.alerts.channels:
-        error = send_test_notice(site, channel)
-        if error:
-            failed += 1
-            say(f"{channel.name}: {error}")
+    from alerts.notify_test import send_test
+
+    results = send_test(loaded)
+    for name, delivered, error in results:
+        if delivered:
+            print(f"{name}: delivered")
         else:
-            print(f"{channel.name}: delivered")
-    if failed:
+            say(f"{name}: {error}")
+    if not all(delivered for _, delivered, _ in results):
         raise typer.Exit(INPUT_AT_FAULT)

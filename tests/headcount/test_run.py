@@ -1,0 +1,161 @@
+"""The whole chain: ``headcount run`` from video files to a notification, and its clean end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from core.broker import connect
+from core.clock import Clock
+from core.messages import Keys
+from inference.peers import live_workers
+from scenes.clip import write_clip
+from tests.headcount.conftest import environment, free_port, write_site
+from tests.headcount.http_receiver import HttpReceiver
+from tests.waiting import wait_until
+
+FIRST_READING_WITHIN_S = 60
+LEVELS = {"unit": "persons", "watch": 1, "raise_after": "1s", "clear_after": "5s"}
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds of each scene."""
+    folder = tmp_path_factory.mktemp("clips")
+    for name in ("plaza", "concourse"):
+        write_clip(name, folder, 6.0)
+    return folder
+
+
+class Running:
+    """A site that runs in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = psutil.Process(process.pid)
+        self.port = port
+
+    def get(self, route: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{route}", timeout=5) as answer:
+            return json.loads(answer.read())
+
+    def statuses(self) -> dict[str, str]:
+        try:
+            return {camera["id"]: camera["status"] for camera in self.get("/api/v1/cameras")}
+        except OSError:
+            return {}
+
+    def worker(self) -> psutil.Process:
+        (worker,) = (child for child in self.process.children() if "worker" in child.cmdline())
+        return worker
+
+
+@contextmanager
+def running_site(path: Path, port: int, **variables: str) -> Iterator[Running]:
+    log = path.with_suffix(".log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headcount", "run", str(path)],
+        env=environment(**variables),
+        stdout=log,
+        stderr=log,
+        text=True,
+    )
+    try:
+        yield Running(process, port)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(45) == 0, path.with_suffix(".log").read_text()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        log.close()
+        print(path.with_suffix(".log").read_text())
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("headcount-*"))
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("weights")
+def test_from_video_to_notification_and_nothing_left_behind(tmp_path: Path, clips: Path) -> None:
+    port = free_port()
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    cameras = [
+        {
+            "id": name,
+            "source": str(clips / f"{name}.mp4"),
+            "zones": [{"id": "all", "levels": LEVELS}],
+        }
+        for name in ("plaza", "concourse")
+    ]
+    with HttpReceiver() as receiver:
+        site = write_site(
+            tmp_path,
+            cameras=cameras,
+            dashboard={"port": port},
+            alerts={"channels": [{"name": "hook", "url": receiver.url, "min_level": "watch"}]},
+        )
+        with running_site(site, port, TMPDIR=str(temporary)) as running:
+            both_ok = {"plaza": "ok", "concourse": "ok"}
+            wait_until(lambda: running.statuses() == both_ok, FIRST_READING_WITHIN_S, 0.5)
+            wait_until(lambda: receiver.notices, 30)
+            (incident, *_) = running.get("/api/v1/incidents?open=true")
+            assert incident["kind"] == "crowd"
+            key = f"incident {incident['id']} change"
+            wait_until(lambda: any(key in str(notice) for notice in receiver.notices), 30)
+            assert any(name.startswith("headcount-") for name in leftovers(temporary))
+
+            running.worker().kill()
+            wait_until(lambda: "unknown" in running.statuses().values(), 20, 0.2)
+            wait_until(lambda: running.statuses() == both_ok, FIRST_READING_WITHIN_S, 0.5)
+            processes = running.process.children(recursive=True)
+        assert not any(process.is_running() for process in processes)
+    assert leftovers(temporary) == []
+    assert (tmp_path / "history.db").is_file()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("weights")
+def test_with_two_workers_one_may_die(tmp_path: Path, clips: Path, redis_url: str) -> None:
+    port = free_port()
+    cameras = [{"id": "plaza", "source": str(clips / "plaza.mp4")}]
+    site = write_site(tmp_path, cameras=cameras, dashboard={"port": port})
+    with running_site(site, port, HEADCOUNT_REDIS_URL=redis_url) as running:
+        second = subprocess.Popen(
+            [sys.executable, "-m", "headcount", "worker", str(site)],
+            env=environment(HEADCOUNT_REDIS_URL=redis_url),
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_until(lambda: _workers(redis_url) == 2, FIRST_READING_WITHIN_S, 0.2)
+            wait_until(lambda: running.statuses() == {"plaza": "ok"}, 30, 0.2)
+            running.worker().kill()
+            seen = [running.statuses() for _ in wait_for_seconds(8)]
+            assert all(status == {"plaza": "ok"} for status in seen)
+        finally:
+            second.terminate()
+            second.wait(20)
+
+
+def _workers(url: str) -> int:
+    with connect(url) as client:
+        return len(live_workers(client, Keys(), Clock(client).now_ms()))
+
+
+def wait_for_seconds(seconds: int) -> Iterator[int]:
+    """Once a second for so long: what is watched here is that nothing changes."""
+    for second in range(seconds):
+        yield second
+        time.sleep(1)

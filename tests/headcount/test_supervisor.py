@@ -1,0 +1,138 @@
+"""The supervisor: what it starts again, what it ends, what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.broker import connect
+from core.messages import Heartbeat, Keys, Service
+from headcount.supervisor import StopSignals, Supervisor
+from tests.headcount.conftest import environment, write_site
+from tests.waiting import wait_until
+
+BOTH = (Service.INGEST, Service.ALERTS)
+SCRIPT = """
+import sys
+from pathlib import Path
+from core.messages import Service
+from headcount.supervisor import StopSignals, Supervisor
+with StopSignals() as signals:
+    services = (Service.INGEST, Service.ALERTS)
+    Supervisor(Path(sys.argv[1]), lambda: sys.argv[2], services).run(signals)
+"""
+
+
+@contextmanager
+def supervised(site: Path, url: str) -> Iterator[tuple[Supervisor, StopSignals]]:
+    """A supervisor of two services, in a thread of this process."""
+    signals = StopSignals()
+    supervisor = Supervisor(site, lambda: url, BOTH)
+    thread = threading.Thread(target=supervisor.run, args=(signals,))
+    thread.start()
+    try:
+        wait_until(lambda: all(supervisor.pid(service) for service in BOTH))
+        yield supervisor, signals
+    finally:
+        signals.stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def separate_supervisor(
+    site: Path, url: str
+) -> Iterator[tuple[psutil.Process, list[psutil.Process]]]:
+    """A supervisor in a process of its own, with its services and what they started."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(site), url],
+        env=environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        itself = psutil.Process(process.pid)
+        wait_until(lambda: len(itself.children()) == 2)
+        wait_until(lambda: all(len(child.cmdline()) > 3 for child in itself.children()))
+        yield itself, itself.children(recursive=True)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_ready(url: str, service: str) -> None:
+    """Wait for the service's first heartbeat."""
+    with connect(url) as client:
+
+        def seen() -> bool:
+            entries = client.xrange(Keys().heartbeats()) or []
+            return any(Heartbeat.from_fields(fields).service == service for _, fields in entries)
+
+        wait_until(seen, timeout_s=20)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return write_site(tmp_path)
+
+
+def test_a_killed_service_is_started_again(site: Path, redis_url: str) -> None:
+    with supervised(site, redis_url) as (supervisor, _):
+        first = supervisor.pid(Service.ALERTS)
+        other = supervisor.pid(Service.INGEST)
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: supervisor.pid(Service.ALERTS) not in (None, first))
+        assert supervisor.pid(Service.INGEST) == other
+
+
+def test_nothing_is_left_after_an_ordered_stop(site: Path, redis_url: str) -> None:
+    with supervised(site, redis_url) as (supervisor, signals):
+        pids = [supervisor.pid(service) for service in BOTH]
+        wait_ready(redis_url, "ingest")
+        signals.stop.set()
+        wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids if pid), timeout_s=20)
+
+
+def test_services_end_when_their_supervisor_is_killed(site: Path, redis_url: str) -> None:
+    with separate_supervisor(site, redis_url) as (itself, children):
+        wait_ready(redis_url, "ingest")
+        wait_ready(redis_url, "alerts")
+        children = itself.children(recursive=True)
+        itself.kill()
+        _, alive = psutil.wait_procs(children, timeout=20)
+        assert alive == []
+
+
+def test_a_second_interrupt_kills_at_once(site: Path, redis_url: str) -> None:
+    with separate_supervisor(site, redis_url) as (itself, children):
+        for child in children:
+            child.suspend()  # a service that does not end by itself
+        itself.send_signal(signal.SIGINT)
+        itself.send_signal(signal.SIGTERM)
+        itself.wait(10)
+        assert not any(child.is_running() for child in children)
+
+
+def test_a_new_broker_starts_the_services_anew(site: Path, redis_url: str) -> None:
+    urls = [redis_url]
+    signals = StopSignals()
+    supervisor = Supervisor(site, lambda: urls[-1], BOTH)
+    thread = threading.Thread(target=supervisor.run, args=(signals,))
+    thread.start()
+    try:
+        first = wait_until(lambda: supervisor.pid(Service.ALERTS))
+        urls.append(f"{redis_url}?db=1")
+        wait_until(lambda: supervisor.pid(Service.ALERTS) not in (None, first), timeout_s=30)
+    finally:
+        signals.stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
