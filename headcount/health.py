@@ -21,7 +21,7 @@ HEARTBEATS_LOOKED_AT = 500
 def newest_age_s(url: str, keys: Keys, service: Service, host: str) -> float | None:
     """Age of the newest heartbeat of a service on this machine, or None where there is none.
 
-    A worker says its host; other services run once per site, so any of theirs is the one.
+    The id of a heartbeat begins with the name of its machine (or container).
     """
     with broker_errors(url), connect(url) as client:
         now_ms = Clock(client).now_ms()
@@ -31,7 +31,7 @@ def newest_age_s(url: str, keys: Keys, service: Service, host: str) -> float | N
                 heartbeat = Heartbeat.from_fields(fields)
             except MessageError:
                 continue
-            if heartbeat.service is service and heartbeat.facts.get("host", host) == host:
+            if heartbeat.service is service and heartbeat.id.startswith(f"{host}-"):
                 return (now_ms - heartbeat.at) / 1000
     return None
 
