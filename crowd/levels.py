@@ -207,6 +207,11 @@ class ZoneRules:
             state.peak, state.peak_level = 0.0, NORMAL
         return event
 
+    def restart(self) -> None:
+        """Forget the times, not the level: the next reading may have any time."""
+        self._state.at_ms = None
+        self._state.dwell = {name: _Dwell() for name in self._settings.names}
+
     def to_state(self) -> dict[str, Any]:
         """Everything remembered, as JSON-ready values."""
         return asdict(self._state)

@@ -81,6 +81,16 @@ class ZoneTracker:
         )
         return value, events
 
+    def restart(self) -> None:
+        """Let time begin anew, also earlier, keeping the level and the open incident.
+
+        For a source that starts again with stamps that have already been.
+        """
+        self._at = None
+        self._smoother = Smoother()
+        if self._rules is not None:
+            self._rules.restart()
+
     def to_state(self) -> dict[str, Any]:
         """Everything remembered, as JSON-ready values."""
         return {
