@@ -1,0 +1,136 @@
+"""How the HTTP API answers: JSON, and errors as ``{error: one sentence}``."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+API_PREFIXES = ("/api", "/live", "/healthz", "/metrics")
+
+
+def bad_request(sentence: str) -> HTTPException:
+    return HTTPException(400, sentence)
+
+
+def not_found(sentence: str) -> HTTPException:
+    return HTTPException(404, sentence)
+
+
+def conflict(sentence: str) -> HTTPException:
+    return HTTPException(409, sentence)
+
+
+def is_api(request: Request) -> bool:
+    """Whether a program asks (it gets JSON) rather than a page."""
+    return request.url.path.startswith(API_PREFIXES)
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """The answer to an `HTTPException`, ours or Starlette's."""
+    if not isinstance(error, HTTPException):
+        raise TypeError(f"{error!r} is no HTTPException")
+    if is_api(request):
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    if error.status_code in (204, 304):
+        return Response(status_code=error.status_code, headers=error.headers)
+    return PlainTextResponse(error.detail, error.status_code, error.headers)
+
+
+async def server_error(request: Request, _: Exception) -> Response:
+    """The answer to any other exception; Starlette logs it."""
+    sentence = "the dashboard failed to answer; its log says why"
+    if is_api(request):
+        return JSONResponse({"error": sentence}, 500)
+    return PlainTextResponse(sentence, 500)
+
+
+async def unknown_path(request: Request) -> Response:
+    """Anything under /api and /live that is no route: never a page."""
+    raise not_found(f"there is nothing at {request.url.path}")
+
+
+def iso(at_ms: int | None) -> str | None:
+    """An instant as UTC ISO 8601 with milliseconds.
+
+    >>> iso(1_700_000_000_123)
+    '2023-11-14T22:13:20.123Z'
+    """
+    if at_ms is None:
+        return None
+    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def instant_ms(text: str, zone: ZoneInfo) -> int:
+    """Milliseconds UTC of an ISO 8601 instant; without an offset it is in ``zone``.
+
+    A ``+`` that a program forgot to encode arrives as a space and is taken for what it was.
+
+    Raises:
+        ValueError: it is no ISO 8601 instant.
+    """
+    mended = re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip())
+    at = datetime.fromisoformat(mended)
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=zone)
+    return round(at.timestamp() * 1000)
+
+
+def query_instant(request: Request, name: str, zone: ZoneInfo) -> int | None:
+    """The instant in a query parameter as ms UTC, or None when it is absent.
+
+    Raises:
+        HTTPException: 400, it is no instant.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return instant_ms(text, zone)
+    except (ValueError, OverflowError):
+        raise bad_request(
+            f"{name}={text!r} is no ISO 8601 instant such as 2026-01-31T18:00:00Z"
+        ) from None
+
+
+def query_flag(request: Request, name: str) -> bool:
+    """A query parameter that is true or false (the default).
+
+    Raises:
+        HTTPException: 400, it is neither.
+    """
+    text = request.query_params.get(name, "false").lower()
+    if text in ("true", "1", "yes"):
+        return True
+    if text in ("false", "0", "no", ""):
+        return False
+    raise bad_request(f"{name}={text!r}; allowed are true and false")
+
+
+async def json_body(request: Request, limit: int = 16_384) -> dict[str, Any]:
+    """The JSON object in a request's body; an empty body is an empty object.
+
+    Raises:
+        HTTPException: 400, it is no JSON object, or longer than ``limit`` bytes.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise bad_request(f"the body is longer than {limit} bytes")
+    if not body.strip():
+        return {}
+    try:
+        value = json.loads(body)
+    except ValueError:
+        raise bad_request("the body is no JSON") from None
+    if not isinstance(value, dict):
+        raise bad_request("the body must be a JSON object")
+    return value

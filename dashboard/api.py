@@ -1,0 +1,176 @@
+"""The HTTP API under ``/api/v1``: cameras, history, incidents, acknowledgement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from core import history as history_queries
+from core.settings import CameraSettings
+from dashboard.answers import (
+    bad_request,
+    conflict,
+    iso,
+    json_body,
+    not_found,
+    query_flag,
+    query_instant,
+    unknown_path,
+)
+from dashboard.running import Dashboard
+from dashboard.values import CameraValue
+
+STEPS = ("1s", "1m", "1h", "1d", "auto")
+NOTE_LIMIT = 2000  # characters
+DEFAULT_SPAN_MS = 3600 * 1000
+ANONYMOUS = "local"  # who acknowledges while login is off
+INSTANTS = ("raised_at", "cleared_at", "acknowledged_at")
+
+
+def camera_json(value: CameraValue, now_ms: int) -> dict[str, Any]:
+    """A camera as ``GET /api/v1/cameras`` gives it."""
+    age = value.age_s(now_ms)
+    return {
+        "id": value.id,
+        "name": value.name,
+        "status": value.status,
+        "reason": value.reason,
+        "detail": value.detail,
+        "age_s": None if age is None else round(age, 2),
+        "captured_at": iso(value.reading_at),
+        "count": value.count,
+        "low": value.low,
+        "high": value.high,
+        "level": value.level,
+        "zones": [
+            {
+                "id": zone.id,
+                "count": zone.count,
+                "low": zone.low,
+                "high": zone.high,
+                "density": zone.density,
+                "level": zone.level,
+            }
+            for zone in value.zones
+        ],
+    }
+
+
+def incident_json(row: dict[str, Any]) -> dict[str, Any]:
+    """An incident as ``GET /api/v1/incidents`` gives it."""
+    plain = {name: value for name, value in row.items() if name != "change"}
+    instants = {name: _iso(row.get(name)) for name in INSTANTS}
+    return {**plain, **instants, "evidence": row.get("evidence", [])}
+
+
+def _iso(at: Any) -> str | None:
+    return iso(at) if isinstance(at, int) else at
+
+
+class Api:
+    """The handlers; each answers from the one `Dashboard` of the process."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self.dashboard = dashboard
+        self.zone = dashboard.site.site.zone
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/api/v1/cameras", self.cameras),
+            Route("/api/v1/history", self.history),
+            Route("/api/v1/incidents", self.incidents),
+            Route("/api/v1/incidents/{id:int}/ack", self.acknowledge, methods=["POST"]),
+        ]
+
+    def camera(self, camera_id: str) -> CameraSettings:
+        """The camera's settings.
+
+        Raises:
+            HTTPException: 404, there is none with this id.
+        """
+        try:
+            return self.dashboard.site.camera(camera_id)
+        except KeyError:
+            raise not_found(f"there is no camera {camera_id!r}") from None
+
+    def cameras(self, _: Request) -> Response:
+        values = self.dashboard.values
+        now = values.now_ms()
+        return JSONResponse([camera_json(value, now) for value in values.cameras()])
+
+    def history(self, request: Request) -> Response:
+        query = request.query_params
+        if "camera" not in query:
+            raise bad_request("camera=ID is needed")
+        settings = self.camera(query["camera"])
+        zone = query.get("zone", settings.zones[0].id)
+        if zone not in {each.id for each in settings.zones}:
+            raise not_found(f"camera {settings.id!r} has no zone {zone!r}")
+        step = query.get("step", "auto")
+        if step not in STEPS:
+            raise bad_request(f"step={step!r}; allowed are {', '.join(STEPS)}")
+        to_ms = query_instant(request, "to", self.zone)
+        to_ms = self.dashboard.values.now_ms() if to_ms is None else to_ms
+        from_ms = query_instant(request, "from", self.zone)
+        from_ms = to_ms - DEFAULT_SPAN_MS if from_ms is None else from_ms
+        if from_ms >= to_ms:
+            raise bad_request("from must be before to")
+        with self.dashboard.history.transaction() as connection:
+            rows = history_queries.history(connection, settings.id, zone, from_ms, to_ms, step)
+        return JSONResponse([{**row, "at": _iso(row["at"])} for row in rows])
+
+    def incidents(self, request: Request) -> Response:
+        camera = request.query_params.get("camera")
+        if camera is not None:
+            self.camera(camera)
+        with self.dashboard.history.transaction() as connection:
+            rows = history_queries.incidents(
+                connection,
+                open_only=query_flag(request, "open"),
+                camera=camera,
+                from_ms=query_instant(request, "from", self.zone),
+                to_ms=query_instant(request, "to", self.zone),
+            )
+        return JSONResponse([incident_json(row) for row in rows])
+
+    async def acknowledge(self, request: Request) -> Response:
+        note = (await json_body(request)).get("note", "")
+        if not isinstance(note, str) or len(note) > NOTE_LIMIT:
+            raise bad_request(f"note must be text of at most {NOTE_LIMIT} characters")
+        incident = int(request.path_params["id"])
+        done = await run_in_threadpool(acknowledge, self.dashboard, incident, note, ANONYMOUS)
+        if not done:
+            raise conflict(f"incident {incident} is already acknowledged")
+        return JSONResponse({"id": incident, "acknowledged_by": ANONYMOUS, "note": note})
+
+
+def acknowledge(dashboard: Dashboard, incident: int, note: str, by: str) -> bool:
+    """Acknowledge an incident; False when somebody did before.
+
+    Raises:
+        HTTPException: 404, there is none with this id.
+    """
+    now = dashboard.values.now_ms()
+    with dashboard.history.transaction() as connection:
+        if history_queries.acknowledge(connection, incident, by, note, now):
+            return True
+        known = history_queries.incidents(
+            connection, open_only=False, camera=None, from_ms=None, to_ms=None
+        )
+    if not any(row["id"] == incident for row in known):
+        raise not_found(f"there is no incident {incident}")
+    return False
+
+
+def fallback_routes() -> list[BaseRoute]:
+    """Last of all routes: unknown paths of the API are 404, never a page."""
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return [
+        Route(f"{prefix}{path}", unknown_path, methods=methods)
+        for prefix in ("/api", "/live")
+        for path in ("", "/{path:path}")
+    ]

@@ -1,0 +1,37 @@
+// What Streamlit calls: when the component appears, and again when its data or the theme changes.
+
+const mounted = new WeakMap();
+
+function themeOf(root) {
+  const probe = getComputedStyle(root).getPropertyValue("--st-background-color").trim();
+  const canvas = document.createElement("canvas").getContext("2d");
+  canvas.fillStyle = probe || "#000";
+  const [r, g, b] = canvas.fillStyle.match(/[0-9a-f]{2}/gi).map((part) => parseInt(part, 16));
+  return 0.299 * r + 0.587 * g + 0.114 * b > 128 ? "light" : "dark";
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let entry = mounted.get(parentElement);
+  if (!entry) {
+    const root = element("div", "headcount");
+    parentElement.append(root);
+    entry = { root, view: null, key: null, calls: 0 };
+    mounted.set(parentElement, entry);
+  }
+  entry.calls += 1;
+  const call = entry.calls;
+  entry.root.dataset.theme = themeOf(entry.root);
+  const key = JSON.stringify(data);
+  if (entry.key !== key) {
+    entry.view?.remove();
+    const View = data.view === "camera" ? CameraView : Wall;
+    entry.view = new View(entry.root, data, setTriggerValue);
+    entry.key = key;
+  }
+  return () => {
+    if (entry.calls !== call) return; // a later call owns the view
+    entry.view?.remove();
+    entry.root.remove();
+    mounted.delete(parentElement);
+  };
+}

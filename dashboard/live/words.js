@@ -1,0 +1,83 @@
+// Numbers, ages and levels as people read them. Every word comes from the catalogue in `text`.
+
+const LEVEL_RANK = {
+  critical: 6, warning: 5, unknown: 4, unrated: 3, watch: 2, normal: 1, none: 0,
+};
+
+function say(text, key, values = {}) {
+  return (text[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/**
+ * The level to show for a camera or zone. On screen there are three more: `unknown`; `unrated`, a
+ * count whose level is not known because the alerts service is silent; `none`, no levels are set.
+ */
+function shownLevel(value, status, hasLevels) {
+  if (status !== "ok") return "unknown";
+  return value.level ?? (hasLevels ? "unrated" : "none");
+}
+
+function hasLevels(zone) {
+  return Object.keys(zone.thresholds).length > 0;
+}
+
+function people(value) {
+  if (value === null || value === undefined) return "–";
+  return String(Math.round(value));
+}
+
+function interval(low, high) {
+  if (low === null || low === undefined) return "";
+  return `${Math.round(low)}–${Math.round(high)}`;
+}
+
+function perSquareMetre(value) {
+  return value === null || value === undefined ? "–" : value.toFixed(1);
+}
+
+/** An age such as `3 s`, `4 min` or `2 h`. */
+function duration(text, seconds) {
+  if (seconds < 90) return say(text, "age.seconds", { n: Math.max(0, Math.floor(seconds)) });
+  if (seconds < 5400) return say(text, "age.minutes", { n: Math.round(seconds / 60) });
+  if (seconds < 172800) return say(text, "age.hours", { n: Math.round(seconds / 3600) });
+  return say(text, "age.days", { n: Math.round(seconds / 86400) });
+}
+
+function ageText(text, at, now) {
+  if (at === null || at === undefined) return say(text, "age.never");
+  return say(text, "age.ago", { age: duration(text, (now - at) / 1000) });
+}
+
+/** Rising, falling or steady: the last half minute against the two minutes before. */
+function trend(points, now) {
+  const mean = (from, to) => {
+    const inside = points.filter(([at, n]) => n !== null && at > now - from && at <= now - to);
+    if (inside.length < 3) return null;
+    return inside.reduce((sum, [, n]) => sum + n, 0) / inside.length;
+  };
+  const recent = mean(30000, 0);
+  const before = mean(150000, 30000);
+  if (recent === null || before === null) return null;
+  const change = recent - before;
+  if (Math.abs(change) < Math.max(2, 0.1 * before)) return "steady";
+  return change > 0 ? "rising" : "falling";
+}
+
+// Elements: a tag, a class and children; text is always set as text, never as HTML.
+function element(tag, className, ...children) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+function setText(node, value) {
+  if (node.textContent !== value) node.textContent = value;
+}
+
+/** A chip's level: its colour and shape come from the stylesheet, its word from the catalogue. */
+function setLevel(chip, level, text) {
+  if (chip.dataset.level === level) return;
+  chip.dataset.level = level;
+  setText(chip, say(text, `level.${level}`));
+}

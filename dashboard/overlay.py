@@ -1,0 +1,173 @@
+"""Draws what was counted over the picture it was counted on: crowd map, heads, zones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.live import LiveView
+from core.messages import Picture, Reading
+from core.settings import CameraSettings, Zone
+
+LAYERS = ("map", "zones", "heads")
+JPEG_QUALITY = 85
+MAP_OPACITY = 0.72  # at the densest place
+HEAD_COLOUR = (255, 244, 214)  # BGR: a cold white that no level and no map colour uses
+OUTLINE_COLOUR = (36, 22, 10)
+ZONE_COLOUR = (240, 214, 150)
+SUBPIXEL_BITS = 3  # cv2 draws at 1/8 pixel
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture ready to be sent."""
+
+    jpeg: bytes
+    seq: int
+    captured_at: int  # ms UTC
+    matched: bool  # the reading of the same frame was at hand
+
+
+def parse_layers(text: str) -> frozenset[str]:
+    """The layers in ``heads,map,zones`` or ``none``.
+
+    Raises:
+        ValueError: one of them is unknown.
+    """
+    names = frozenset(part.strip() for part in text.split(",")) - {"", "none"}
+    unknown = names.difference(LAYERS)
+    if unknown:
+        raise ValueError(
+            f"overlay {', '.join(sorted(unknown))!r} is unknown; allowed are "
+            f"{', '.join(LAYERS)} (joined by commas) and none"
+        )
+    return names
+
+
+def draw(
+    picture: Picture, reading: Reading | None, zones: Sequence[Zone], layers: frozenset[str]
+) -> bytes:
+    """The picture's JPEG with the layers drawn over it.
+
+    Args:
+        picture: after privacy was applied.
+        reading: of the same frame, or None: then only zones can be drawn.
+        zones: of the camera; those without a polygon are not drawn.
+        layers: some of `LAYERS`; with none the JPEG is returned as it is.
+    """
+    if not layers:
+        return picture.jpeg
+    image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        return picture.jpeg
+    canvas = np.asarray(image, np.uint8)
+    if reading is not None and "map" in layers:
+        canvas = draw_map(canvas, reading)
+    if "zones" in layers:
+        draw_zones(canvas, zones)
+    if reading is not None and "heads" in layers:
+        draw_heads(canvas, reading)
+    _, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return jpeg.tobytes()
+
+
+def draw_map(image: Image, reading: Reading) -> Image:
+    """The crowd map over ``image`` (H, W, 3), perceptually uniform, opaque where it is dense."""
+    if reading.crowd_map is None:
+        return image
+    small = cv2.imdecode(np.frombuffer(reading.crowd_map, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if small is None or reading.count < 0.5:
+        return image
+    height, width = image.shape[:2]
+    density = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    # A head is a narrow peak: the square root keeps lone people visible beside a crowd.
+    strength = np.sqrt(density.astype(np.float32) / 255.0)
+    colour = cv2.applyColorMap((64 + 191 * strength).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    opacity = (MAP_OPACITY * np.clip(strength * 1.15 - 0.12, 0, 1))[..., None]
+    blended = image * (1 - opacity) + colour * opacity
+    return np.asarray(blended, np.uint8)
+
+
+def draw_zones(image: Image, zones: Sequence[Zone]) -> None:
+    """The outlines of the zones that have one, drawn into ``image``."""
+    height, width = image.shape[:2]
+    thickness = max(1, round(height / 360))
+    for zone in zones:
+        if zone.polygon is None:
+            continue
+        corners = np.array(zone.polygon) * (width, height) * 2**SUBPIXEL_BITS
+        points = [corners.round().astype(np.int32)]
+        for colour, extra in ((OUTLINE_COLOUR, 2), (ZONE_COLOUR, 0)):
+            cv2.polylines(
+                image, points, True, colour, thickness + extra, cv2.LINE_AA, SUBPIXEL_BITS
+            )
+
+
+def draw_heads(image: Image, reading: Reading) -> None:
+    """One dot per head, drawn into ``image``; a head that stands for several is larger."""
+    height, width = image.shape[:2]
+    unit = max(2.0, height / 190) * 2**SUBPIXEL_BITS
+    scale = 2**SUBPIXEL_BITS
+    for x, y, weight in reading.heads:
+        centre = (round(x * width * scale), round(y * height * scale))
+        radius = unit * float(np.clip(np.sqrt(weight), 0.7, 2.5))
+        for colour, extra in ((OUTLINE_COLOUR, 0.9 * scale), (HEAD_COLOUR, 0.0)):
+            cv2.circle(
+                image, centre, round(radius + extra), colour, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS
+            )
+
+
+class Overlays:
+    """The latest picture of each camera with its layers, drawn once however many look at it.
+
+    A picture and its reading arrive by different streams; they are shown together or, when the
+    reading does not come within `PAIR_WITHIN_MS`, the picture alone.
+
+    Args:
+        live: the process's view of the broker, with pictures.
+        cameras: of the site.
+    """
+
+    PAIR_WITHIN_MS = 3000
+
+    def __init__(self, live: LiveView, cameras: Sequence[CameraSettings]) -> None:
+        self.live = live
+        self.zones = {camera.id: camera.zones for camera in cameras}
+        self._lock = threading.Lock()
+        self._pairs: dict[str, tuple[Picture, Reading | None]] = {}
+        self._drawn: dict[tuple[str, frozenset[str]], Drawn] = {}
+        self._drawing = {camera.id: threading.Lock() for camera in cameras}
+
+    def latest(self, camera: str) -> tuple[Picture, Reading | None] | None:
+        """The newest picture that can be shown with its reading; None before the first."""
+        picture = self.live.picture(camera)
+        with self._lock:
+            pair = self._pairs.get(camera)
+            if picture is None or (pair and pair[1] and pair[0].seq == picture.seq):
+                return pair
+            reading = self.live.reading_of(camera, picture.seq)
+            waited = pair is None or picture.captured_at - pair[0].captured_at > self.PAIR_WITHIN_MS
+            if reading is not None or waited:
+                self._pairs[camera] = (picture, reading)
+            return self._pairs.get(camera)
+
+    def jpeg(self, camera: str, layers: frozenset[str]) -> Drawn | None:
+        """The latest picture of a camera with these layers, or None before the first picture."""
+        pair = self.latest(camera)
+        if pair is None:
+            return None
+        picture, reading = pair
+        with self._drawing[camera]:
+            drawn = self._drawn.get((camera, layers))
+            if drawn is None or drawn.seq != picture.seq or drawn.matched != (reading is not None):
+                jpeg = draw(picture, reading, self.zones[camera], layers)
+                drawn = Drawn(jpeg, picture.seq, picture.captured_at, reading is not None)
+                self._drawn[camera, layers] = drawn
+        return drawn

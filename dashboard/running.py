@@ -1,0 +1,50 @@
+"""The one running dashboard of this process.
+
+Streamlit runs a page as a script, so nothing can be handed to it; pages find the process's parts
+here instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.history import History
+from core.live import LiveView
+from core.settings import Site
+from core.site_file import LoadedSite
+from dashboard.overlay import Overlays
+from dashboard.values import Values
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """What the API and the pages work with; one per process, however many viewers."""
+
+    loaded: LoadedSite
+    live: LiveView
+    history: History
+    values: Values
+    overlays: Overlays
+
+    @property
+    def site(self) -> Site:
+        return self.loaded.site
+
+
+_running: list[Dashboard] = []
+
+
+def announce(dashboard: Dashboard) -> None:
+    """Make this the process's dashboard."""
+    _running[:] = [dashboard]
+
+
+def running() -> Dashboard:
+    """The process's dashboard.
+
+    Raises:
+        RuntimeError: a page is run outside the dashboard service.
+    """
+    if not _running:
+        raise RuntimeError("the dashboard service is not running in this process")
+    return _running[0]

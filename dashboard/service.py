@@ -1,0 +1,212 @@
+"""The dashboard service: Streamlit's pages and our HTTP routes on one port, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+from streamlit.starlette import App
+from streamlit.web import bootstrap
+
+from core.broker import connect
+from core.clock import Clock
+from core.heartbeat import HeartbeatSender
+from core.history import History
+from core.live import LiveView
+from core.messages import Keys, Service
+from core.settings import DashboardSettings
+from core.site_file import LoadedSite
+from dashboard.access import LOOPBACK_NAMES, Access
+from dashboard.answers import http_error, server_error
+from dashboard.api import Api, fallback_routes
+from dashboard.events import Events
+from dashboard.metrics import Metrics
+from dashboard.overlay import Overlays
+from dashboard.pictures import LivePictures
+from dashboard.running import Dashboard, announce
+from dashboard.shell import shell_routes
+from dashboard.theme import THEME
+from dashboard.values import Values
+
+log = structlog.get_logger()
+
+SCRIPT = Path(__file__).with_name("pages") / "main.py"
+GRACE_S = 3  # for requests in flight when the service stops
+
+
+class PortTakenError(ValueError):
+    """The dashboard's address cannot be listened on; the text is one sentence."""
+
+
+def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
+    """Serve the dashboard until ``stop`` is set.
+
+    Args:
+        loaded: the site.
+        url: of the broker.
+        stop: ends the service.
+
+    Raises:
+        PortTakenError: another program listens on the dashboard's port.
+        HistoryError: the history database cannot be opened.
+    """
+    with listening(loaded.site.dashboard) as listener, parts(loaded, url) as dashboard:
+        announce(dashboard)
+        configure_streamlit(loaded.site.dashboard)
+        host, port = listener.getsockname()[:2]
+        log.info("dashboard ready", address=f"http://{host}:{port}")
+        asyncio.run(serve(application(dashboard), listener, dashboard, stop))
+
+
+@contextmanager
+def listening(settings: DashboardSettings) -> Iterator[socket.socket]:
+    """A socket that listens on the dashboard's address.
+
+    Raises:
+        PortTakenError: it cannot be had.
+    """
+    place = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
+        listener = socket.socket(family, kind)
+    except OSError as error:
+        raise PortTakenError(f"dashboard.host: {place} cannot be listened on: {error}") from None
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen(2048)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTakenError(
+                    f"dashboard.port: {settings.port} is taken on {settings.host}; "
+                    "stop the other program or choose another port in the site file"
+                ) from None
+            raise PortTakenError(
+                f"dashboard.port: {place} cannot be listened on: {error.strerror}"
+            ) from None
+        listener.setblocking(False)
+        yield listener
+
+
+@contextmanager
+def parts(loaded: LoadedSite, url: str) -> Iterator[Dashboard]:
+    """Everything the dashboard works with, started; stopped at the end."""
+    site = loaded.site
+    history = History.open(site.history.url)
+    client = connect(url)
+    live = LiveView(url, Keys(site.broker.shards), site.cameras, pictures=True)
+    overlays = Overlays(live, site.cameras)
+    values = Values(site.cameras, live, overlays, history)
+    sender = HeartbeatSender(
+        Service.DASHBOARD,
+        client,
+        Clock(client),
+        config_version=loaded.version,
+        version=version("headcount"),
+    )
+    try:
+        live.start()
+        values.start()
+        with sender:
+            yield Dashboard(loaded, live, history, values, overlays)
+    finally:
+        values.stop()
+        live.stop()
+        client.close()
+        history.close()
+
+
+def application(dashboard: Dashboard) -> App:
+    """Our routes first, then Streamlit's, all behind `Access`."""
+    routes: list[BaseRoute] = [
+        *Metrics(dashboard).routes(),
+        *Events(dashboard).routes(),
+        *Api(dashboard).routes(),
+        *LivePictures(dashboard).routes(),
+        *fallback_routes(),
+        *shell_routes(("/", "/camera", "/incidents", "/system")),
+    ]
+    loopback = dashboard.site.dashboard.host in LOOPBACK_NAMES
+    return App(
+        SCRIPT,
+        routes=routes,
+        middleware=[Middleware(Access, loopback=loopback)],
+        exception_handlers={HTTPException: http_error, Exception: server_error},
+    )
+
+
+def configure_streamlit(settings: DashboardSettings) -> None:
+    """Set Streamlit up for a network of its own: no telemetry, no watcher, our theme."""
+    options: dict[str, Any] = {
+        "server.address": settings.host,
+        "server.port": settings.port,
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.runOnSave": False,
+        "server.enableCORS": True,  # that is, its protection
+        "server.enableXsrfProtection": True,
+        "server.enableStaticServing": False,
+        "browser.gatherUsageStats": False,
+        "browser.serverAddress": settings.host,
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "client.showErrorLinks": False,
+        "client.allowedOrigins": [],
+        "runner.magicEnabled": False,
+        "logger.level": "warning",
+        **THEME,
+    }
+    bootstrap.load_config_options(options)
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to the program that runs the service: it sets ``stop``."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    app: App, listener: socket.socket, dashboard: Dashboard, stop: threading.Event
+) -> None:
+    """Serve ``app`` on ``listener`` until ``stop`` is set."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=GRACE_S,
+        server_header=False,
+    )
+    server = Server(config)
+
+    async def end() -> None:
+        while not stop.is_set():
+            await asyncio.sleep(0.1)
+        await asyncio.to_thread(dashboard.values.stop)  # ends the streams
+        server.should_exit = True
+
+    ending = asyncio.create_task(end())
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        ending.cancel()
+    if not server.started:
+        raise RuntimeError("the dashboard's web server did not start; its log says why")

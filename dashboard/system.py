@@ -1,0 +1,134 @@
+"""What the System page says: one plain sentence for each thing that is wrong, and what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.messages import Heartbeat, Service
+from core.site_file import LoadedSite
+from dashboard.metrics import notification_tally
+from dashboard.running import Dashboard
+from dashboard.text import say
+from dashboard.values import CameraValue
+
+CLOCK_FAULT_MS = 1000
+CAPACITY_FACT = "capacity_fps"
+NEEDED = (Service.INGEST, Service.WORKER, Service.ALERTS)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, as a sentence that says what to do."""
+
+    severity: str  # critical | warning | unknown: shown like the levels
+    sentence: str
+
+
+def find_problems(dashboard: Dashboard) -> list[Problem]:
+    """Everything that is wrong on this site now, the worst first."""
+    heartbeats = dashboard.live.heartbeats()
+    found = []
+    if not dashboard.live.broker_ok:
+        found.append(Problem("critical", say("problem.broker")))
+    else:
+        found += service_problems(heartbeats)
+    if not dashboard.values.history_ok:
+        found.append(Problem("critical", say("problem.history")))
+    found += camera_problems(dashboard.values.cameras())
+    found += capacity_problems(heartbeats, dashboard.site.frames_per_second)
+    failing = notification_tally(dashboard).get("failing", 0)
+    if failing:
+        found.append(Problem("warning", say("problem.notifications", n=failing)))
+    return found + process_problems(heartbeats, dashboard.loaded)
+
+
+def service_problems(heartbeats: Sequence[Heartbeat]) -> list[Problem]:
+    """Services of which no process is alive."""
+    alive = {heartbeat.service for heartbeat in heartbeats}
+    return [
+        Problem(
+            "critical",
+            say(
+                "problem.no_service",
+                service=service.value,
+                consequence=say(f"problem.{service.value}"),
+                command=service.value,
+            ),
+        )
+        for service in NEEDED
+        if service not in alive
+    ]
+
+
+def camera_problems(cameras: Sequence[CameraValue]) -> list[Problem]:
+    """Cameras that are unknown; not those that only lack a service, which is said once."""
+    told = {"no ingest", "no worker", "no broker"}
+    return [
+        Problem(
+            "unknown",
+            say(
+                "problem.camera",
+                camera=camera.name,
+                reason=reason_words(camera.reason),
+                detail=camera.detail,
+            ).strip(),
+        )
+        for camera in cameras
+        if camera.status != "ok" and camera.reason not in told
+    ]
+
+
+def reason_words(reason: str | None) -> str:
+    """The words for a reason, to stand inside a sentence."""
+    words = say(f"reason.{reason or 'null'}")
+    return words[0].lower() + words[1:]
+
+
+def capacity_fps(heartbeats: Sequence[Heartbeat]) -> float | None:
+    """Frames per second that all workers count together, as they measured it; None before."""
+    total, known = 0.0, False
+    for heartbeat in heartbeats:
+        if heartbeat.service is not Service.WORKER:
+            continue
+        try:
+            value = float(heartbeat.facts.get(CAPACITY_FACT, ""))
+        except ValueError:
+            continue
+        if math.isfinite(value):
+            total, known = total + value, True
+    return total if known else None
+
+
+def capacity_problems(heartbeats: Sequence[Heartbeat], asked: float) -> list[Problem]:
+    can = capacity_fps(heartbeats)
+    if can is None or can >= asked:
+        return []
+    return [Problem("warning", say("problem.capacity", can=f"{can:.1f}", asked=f"{asked:.1f}"))]
+
+
+def capacity_sentence(heartbeats: Sequence[Heartbeat], asked: float) -> str:
+    """What this machine counts beside what the site asks for."""
+    can = capacity_fps(heartbeats)
+    if can is None:
+        return say("system.capacity_unknown", asked=f"{asked:.1f}")
+    return say("system.capacity_sentence", can=f"{can:.1f}", asked=f"{asked:.1f}")
+
+
+def process_problems(heartbeats: Sequence[Heartbeat], loaded: LoadedSite) -> list[Problem]:
+    """Processes whose clock or configuration is not the site's."""
+    found = []
+    for heartbeat in heartbeats:
+        process = f"{heartbeat.service.value} {heartbeat.id}"
+        if abs(heartbeat.clock_offset_ms) > CLOCK_FAULT_MS:
+            seconds = f"{heartbeat.clock_offset_ms / 1000:.1f}"
+            found.append(Problem("warning", say("problem.clock", process=process, seconds=seconds)))
+        if heartbeat.config_version != loaded.version:
+            words = {
+                "process": process,
+                "running": heartbeat.config_version,
+                "mine": loaded.version,
+            }
+            found.append(Problem("warning", say("problem.config", **words)))
+    return found

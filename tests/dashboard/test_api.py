@@ -1,0 +1,262 @@
+"""The HTTP API over a real server, a real broker and a real database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert
+
+from core.history_schema import raw
+from core.messages import Reason, Service
+from tests.dashboard.conftest import RunningDashboard
+from tests.waiting import wait_until
+
+
+def test_a_live_camera_has_count_interval_level_and_age(fed: RunningDashboard) -> None:
+    hall = fed.camera("hall")
+
+    assert (hall["id"], hall["name"], hall["status"], hall["reason"]) == (
+        "hall",
+        "Main hall",
+        "ok",
+        None,
+    )
+    assert (hall["count"], hall["low"], hall["high"]) == (12, 9, 16)
+    assert 0 <= hall["age_s"] < 3
+    assert hall["zones"] == [
+        {"id": "floor", "count": 12, "low": 9, "high": 16, "density": 4.2, "level": "warning"}
+    ]
+
+
+def test_the_count_follows_the_readings(fed: RunningDashboard) -> None:
+    fed.feeder.counts["gate"] = 33.0
+
+    wait_until(lambda: fed.camera("gate")["count"] == 33)
+
+
+def test_cameras_come_in_the_sites_order(dashboard: RunningDashboard) -> None:
+    cameras = dashboard.http.get("/api/v1/cameras").json()
+
+    assert [each["id"] for each in cameras] == ["hall", "gate", "spare"]
+
+
+def test_a_camera_that_never_delivered_is_unknown_not_empty(fed: RunningDashboard) -> None:
+    spare = fed.camera("spare")
+
+    assert spare["status"] == "unknown"
+    assert spare["reason"]
+    assert spare["count"] is None
+    assert spare["age_s"] is None
+    assert spare["zones"] == [
+        {"id": "all", "count": None, "low": None, "high": None, "density": None, "level": None}
+    ]
+
+
+def test_an_offline_camera_is_unknown_with_its_reason_and_a_growing_age(
+    fed: RunningDashboard,
+) -> None:
+    fed.feeder.offline["hall"] = (Reason.UNAUTHORISED, "the camera refuses user or password")
+
+    hall = wait_until(lambda: unknown(fed, "hall", "unauthorised"))
+    assert hall["detail"] == "the camera refuses user or password"
+    assert hall["count"] is None
+    assert hall["level"] is None
+    assert hall["zones"][0]["level"] is None
+    assert hall["zones"][0]["density"] is None
+    older = wait_until(lambda: fed.camera("hall")["age_s"] > hall["age_s"] + 0.5)
+    assert older
+
+
+def test_without_a_worker_cameras_are_unknown(fed: RunningDashboard) -> None:
+    fed.feeder.services = (Service.INGEST, Service.ALERTS)
+
+    wait_until(lambda: unknown(fed, "gate", "no worker"), timeout_s=15)
+
+
+def test_without_alerts_a_count_stays_and_its_level_goes(fed: RunningDashboard) -> None:
+    fed.feeder.levels.clear()
+
+    gate = wait_until(lambda: without_level(fed, "gate"), timeout_s=15)
+    assert gate["status"] == "ok"
+    assert gate["zones"][0]["count"] == 4
+    assert without_level(fed, "hall")
+    assert fed.camera("hall")["zones"][0]["count"] is None
+
+
+def unknown(dashboard: RunningDashboard, camera: str, reason: str) -> dict[str, object] | None:
+    value = dashboard.camera(camera)
+    return value if value["status"] == "unknown" and value["reason"] == reason else None
+
+
+def without_level(dashboard: RunningDashboard, camera: str) -> dict[str, list[dict[str, object]]]:
+    value = dashboard.camera(camera)
+    return value if value["zones"][0]["level"] is None else {}
+
+
+def test_history_comes_with_gaps_as_nulls(dashboard: RunningDashboard) -> None:
+    start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    seconds = [0, 1, 2, 7, 8]
+    rows = [
+        {
+            "camera": "hall",
+            "zone": "floor",
+            "at": round((start + timedelta(seconds=second)).timestamp() * 1000),
+            "seq": second,
+            "count": 10.0 + second,
+            "low": 8.0,
+            "high": 14.0,
+            "smoothed": 10.0,
+            "density": 1.5,
+            "level": "normal",
+        }
+        for second in seconds
+    ]
+    with dashboard.feeder.history.transaction() as connection:
+        connection.execute(insert(raw), rows)
+
+    query = {
+        "camera": "hall",
+        "zone": "floor",
+        "from": "2026-03-01T21:00:00+09:00",
+        "to": "2026-03-01T12:00:09Z",
+        "step": "1s",
+    }
+    answer = dashboard.http.get("/api/v1/history", params=query).raise_for_status().json()
+
+    assert set(answer[0]) == {
+        "at",
+        "count_mean",
+        "count_max",
+        "low",
+        "high",
+        "density_max",
+        "unknown_share",
+    }
+    known = {each["at"][17:19]: each["count_mean"] for each in answer if each["count_mean"]}
+    assert known == {"00": 10, "01": 11, "02": 12, "07": 17, "08": 18}
+    assert any(each["count_mean"] is None for each in answer)
+    assert answer[0]["at"].startswith("2026-03-01T12:00:00")
+    assert datetime.fromisoformat(answer[0]["at"]).utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ({}, 400, "camera"),
+        ({"camera": "nowhere"}, 404, "nowhere"),
+        ({"camera": "hall", "zone": "roof"}, 404, "roof"),
+        ({"camera": "hall", "step": "2s"}, 400, "allowed are 1s, 1m, 1h, 1d, auto"),
+        ({"camera": "hall", "from": "yesterday"}, 400, "yesterday"),
+        ({"camera": "hall", "from": "9999-99-99"}, 400, "9999-99-99"),
+        ({"camera": "hall", "from": "2026-01-02", "to": "2026-01-01"}, 400, "before"),
+    ],
+)
+def test_a_bad_history_query_says_what_is_wrong(
+    dashboard: RunningDashboard, query: dict[str, str], status: int, words: str
+) -> None:
+    answer = dashboard.http.get("/api/v1/history", params=query)
+
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+
+
+def test_incidents_are_listed_and_filtered(dashboard: RunningDashboard) -> None:
+    now = dashboard.feeder.clock.now_ms()
+    open_one = dashboard.feeder.incident(camera="gate", zone="all")
+    closed = dashboard.feeder.incident(camera="gate", zone="all", cleared_at=now)
+
+    def numbers(**query: str) -> set[int]:
+        answer = dashboard.http.get("/api/v1/incidents", params=query).raise_for_status()
+        return {each["id"] for each in answer.json()}
+
+    assert {open_one, closed} <= numbers(camera="gate")
+    assert open_one in numbers(open="true")
+    assert closed not in numbers(open="true")
+    assert not {open_one, closed} & numbers(camera="hall")
+    assert not {open_one, closed} & numbers(to="2020-01-01T00:00:00Z")
+    assert dashboard.http.get("/api/v1/incidents?open=perhaps").status_code == 400
+    assert dashboard.http.get("/api/v1/incidents?camera=nowhere").status_code == 404
+
+
+def test_an_incident_is_written_as_the_contract_says(dashboard: RunningDashboard) -> None:
+    number = dashboard.feeder.incident(raised_at=1_767_225_600_000)
+
+    incidents = dashboard.http.get("/api/v1/incidents").json()
+
+    incident = next(each for each in incidents if each["id"] == number)
+    assert incident == {
+        "id": number,
+        "kind": "crowd",
+        "camera": "hall",
+        "zone": "floor",
+        "level": "warning",
+        "peak_level": "critical",
+        "unit": "persons/m2",
+        "peak": 5.25,
+        "raised_at": "2026-01-01T00:00:00.000Z",
+        "cleared_at": None,
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "note": None,
+        "evidence": [],
+    }
+
+
+def test_an_incident_is_acknowledged_once(dashboard: RunningDashboard) -> None:
+    number = dashboard.feeder.incident()
+    path = f"/api/v1/incidents/{number}/ack"
+
+    first = dashboard.http.post(path, json={"note": "Doors <opened>"})
+    second = dashboard.http.post(path, json={"note": "too late"})
+
+    assert first.status_code == 200
+    assert second.status_code == 409
+    assert str(number) in second.json()["error"]
+    incidents = dashboard.http.get("/api/v1/incidents").json()
+    incident = next(each for each in incidents if each["id"] == number)
+    assert incident["note"] == "Doors <opened>"
+    assert incident["acknowledged_by"] == "local"
+    assert incident["acknowledged_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"{", 400), (b"[1]", 400), (b'{"note": 7}', 400), (b'{"note": "%s"}' % (b"x" * 3000), 400)],
+)
+def test_a_bad_acknowledgement_changes_nothing(
+    dashboard: RunningDashboard, body: bytes, status: int
+) -> None:
+    number = dashboard.feeder.incident()
+
+    answer = dashboard.http.post(f"/api/v1/incidents/{number}/ack", content=body)
+
+    assert answer.status_code == status
+    assert answer.json()["error"]
+    assert dashboard.http.post(f"/api/v1/incidents/{number}/ack").status_code == 200
+
+
+def test_acknowledging_what_does_not_exist_is_not_found(dashboard: RunningDashboard) -> None:
+    answer = dashboard.http.post("/api/v1/incidents/999999/ack", json={})
+
+    assert answer.status_code == 404
+    assert "999999" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/v1/nothing", "/api/v2/cameras", "/live", "/live/hall.png"]
+)
+def test_unknown_paths_are_not_found_and_never_a_page(
+    dashboard: RunningDashboard, path: str
+) -> None:
+    answer = dashboard.http.get(path)
+
+    assert answer.status_code == 404
+    assert path.rstrip("/") in answer.json()["error"]
+
+
+def test_a_method_that_a_route_lacks_is_refused_in_json(dashboard: RunningDashboard) -> None:
+    answer = dashboard.http.delete("/api/v1/cameras")
+
+    assert answer.status_code == 405
+    assert answer.json()["error"]

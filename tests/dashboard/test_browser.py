@@ -1,0 +1,231 @@
+"""What a person sees and does, in a real browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from core.messages import Reason, Service
+from tests.dashboard.conftest import (
+    RunningDashboard,
+    answers,
+    dashboard_process,
+    free_port,
+    write_site,
+)
+from tests.waiting import wait_until
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MONITOR = {"width": 1920, "height": 1080}
+PHONE = {"width": 390, "height": 844}
+PATIENCE_MS = 15_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        message = f"no browser at {CHROMIUM}"
+        if os.environ.get("HEADCOUNT_NO_SKIP") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """A page that was opened, and what it said and asked for meanwhile."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda message: self._console(message.type, message.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind == "error":
+            self.errors.append(text)
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.address + path)
+        return self.page
+
+    def external(self) -> list[str]:
+        """Requests that left this machine."""
+        local = (self.address, "blob:", "data:")
+        return [url for url in self.requests if not url.startswith(local)]
+
+
+@pytest.fixture
+def visit(browser: Browser, fed: RunningDashboard) -> Iterator[Visit]:
+    context = browser.new_context(viewport=MONITOR)  # type: ignore[arg-type]
+    yield Visit(context.new_page(), fed.address)
+    context.close()
+
+
+@pytest.fixture(autouse=True)
+def _patient() -> None:
+    expect.set_options(timeout=PATIENCE_MS)
+
+
+def test_the_wall_counts_live_without_a_reload(visit: Visit, fed: RunningDashboard) -> None:
+    page = visit.open("/")
+    tile = page.locator("article.tile", has_text="Main hall")
+    count = tile.locator(".count").first
+    expect(count).to_have_text("12")
+    expect(tile.locator(".interval").first).to_have_text("9–16")
+    expect(tile.locator(".chip")).to_have_text("Warning")
+    expect(tile.locator(".density")).to_have_text("4.2")
+    page.evaluate("window.stillTheSamePage = true")
+
+    fed.feeder.counts["hall"] = 27.0
+
+    expect(count).to_have_text("27")
+    assert page.evaluate("window.stillTheSamePage") is True
+    wait_until(lambda: page.evaluate(PICTURE_WIDTHS)[0] > 0)
+    assert len([url for url in visit.requests if "/live/hall.jpg" in url]) >= 2
+    assert visit.errors == []
+    assert visit.external() == []
+
+
+PICTURE_WIDTHS = """() => {
+  const hosts = [...document.querySelectorAll("*")].filter((node) => node.shadowRoot);
+  const pictures = hosts.flatMap((host) => [...host.shadowRoot.querySelectorAll("canvas")]);
+  return pictures.map((picture) => picture.getContext("2d").canvas.width);
+}"""
+
+
+def test_a_blind_camera_is_plainly_unknown_and_worst_comes_first(
+    visit: Visit, fed: RunningDashboard
+) -> None:
+    page = visit.open("/")
+    tiles = page.locator("article.tile")
+    expect(tiles.first.locator(".name")).to_have_text("Main hall")
+    gate = page.locator("article.tile", has_text="Gate <1>")
+    expect(gate.locator(".count").first).to_have_text("4")
+
+    fed.feeder.offline["gate"] = (Reason.OFFLINE, "no answer")
+
+    expect(gate.locator(".chip")).to_have_text("Unknown")
+    expect(gate.locator(".count").first).to_have_text("–")
+    expect(gate.locator(".reason")).to_have_text("Camera is offline")
+    expect(gate.locator(".age")).to_have_text("5 s ago")
+    expect(page.locator(".summary")).to_contain_text("2 unknown")
+    expect(tiles.nth(1).locator(".name")).to_have_text("Gate <1>")
+
+
+def test_a_tile_opens_its_camera(visit: Visit, fed: RunningDashboard) -> None:
+    page = visit.open("/")
+    page.locator("article.tile", has_text="Gate <1>").locator("a.picture").click()
+
+    expect(page.locator(".camera-numbers .name")).to_have_text("Gate <1>")
+    assert page.url.endswith("/camera?camera=gate")
+    assert visit.errors == []
+
+
+def test_the_camera_page_switches_overlay_zone_and_range(
+    visit: Visit, fed: RunningDashboard
+) -> None:
+    page = visit.open("/camera?camera=hall")
+    expect(page.locator(".camera-numbers .count")).to_have_text("12")
+    expect(page.locator(".zone-table tbody tr")).to_contain_text("Floor")
+    expect(page.locator(".zone-table tbody tr")).to_contain_text("4.2")
+
+    page.get_by_role("button", name="Plain").click()
+    wait_until(lambda: asked(visit, "overlay=none"))
+    page.get_by_role("button", name="24 h").click()
+    wait_until(lambda: asked(visit, "step=auto"))
+    page.get_by_role("button", name="people/m²").click()
+
+    expect(page.locator("svg.chart .chart-levels text")).to_contain_text(["Watch 3"])
+    assert visit.errors == []
+    assert visit.external() == []
+
+
+def asked(visit: Visit, part: str) -> bool:
+    visit.page.wait_for_timeout(50)  # lets the browser speak
+    return any(part in url for url in visit.requests)
+
+
+def test_an_incident_is_acknowledged_with_a_note(visit: Visit, fed: RunningDashboard) -> None:
+    number = fed.feeder.incident(camera="gate", zone="all", unit="persons", peak=14)
+    page = visit.open("/incidents")
+    box = page.locator(f".st-key-open-incident-{number}")
+    expect(box).to_contain_text("Gate <1>")
+    expect(box).to_contain_text("peak 14 people")
+
+    box.get_by_placeholder("Note").fill("Second door opened")
+    box.get_by_role("button", name="Acknowledge").click()
+
+    expect(box).to_contain_text("Acknowledged by local")
+    expect(box).to_contain_text("Second door opened")
+    assert fed.http.post(f"/api/v1/incidents/{number}/ack").status_code == 409
+    assert visit.errors == []
+
+
+def test_the_system_page_says_what_is_wrong_and_what_to_do(
+    visit: Visit, fed: RunningDashboard
+) -> None:
+    page = visit.open("/system")
+    expect(page.get_by_text("This machine counts 2.5 frames/s")).to_be_visible()
+
+    fed.feeder.services = (Service.INGEST, Service.ALERTS)
+
+    expect(page.get_by_text("No worker service is running, so nothing is counted")).to_be_visible()
+    assert visit.errors == []
+
+
+@pytest.mark.parametrize("path", ["/", "/camera?camera=hall", "/incidents", "/system"])
+def test_pages_fit_a_phone(visit: Visit, path: str) -> None:
+    visit.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page = visit.open(path)
+
+    expect(page.get_by_text("Main hall").first).to_be_attached()
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    assert visit.errors == []
+
+
+def test_a_lost_connection_is_told_and_comes_back(
+    browser: Browser, fed: RunningDashboard, tmp_path: Path
+) -> None:
+    port = free_port()
+    loaded = write_site(tmp_path, port)
+    address = f"http://127.0.0.1:{port}"
+    context = browser.new_context(viewport=MONITOR)  # type: ignore[arg-type]
+    page = context.new_page()
+    count = page.locator("article.tile", has_text="Main hall").locator(".count").first
+    banner = page.locator(".lost")
+    with httpx.Client(base_url=address, timeout=10) as http:
+        with dashboard_process(loaded, fed.feeder.url) as process:
+            wait_until(lambda: answers(http, process), timeout_s=30, every_s=0.1)
+            page.goto(address)
+            expect(count).to_have_text("12")
+        expect(banner).to_contain_text("Connection lost")
+        expect(count).to_have_text("12")  # kept, but greyed by the banner's state
+        expect(page.locator(".headcount[data-lost=yes]").first).to_be_visible()
+        fed.feeder.counts["hall"] = 19.0
+        with dashboard_process(loaded, fed.feeder.url) as process:
+            wait_until(lambda: answers(http, process), timeout_s=30, every_s=0.1)
+            expect(count).to_have_text("19")
+            expect(banner).to_be_empty()
+            context.close()

@@ -1,0 +1,88 @@
+"""The plain sentences of the System page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.messages import Heartbeat, Service
+from dashboard.system import (
+    camera_problems,
+    capacity_problems,
+    capacity_sentence,
+    process_problems,
+    service_problems,
+)
+from dashboard.values import CameraValue
+from tests.conftest import MakeSite
+
+
+def a_heartbeat(service: Service, **changes: object) -> Heartbeat:
+    return Heartbeat(
+        **{
+            "service": service,
+            "id": "1",
+            "at": 0,
+            "started_at": 0,
+            "version": "0",
+            "config_version": "abc",
+            **changes,
+        }
+    )
+
+
+def a_camera(reason: str | None) -> CameraValue:
+    status = "ok" if reason is None else "unknown"
+    return CameraValue(
+        "gate", "Gate 1", status, reason, "no route", None, None, None, None, None, (), None, None
+    )
+
+
+def test_a_missing_service_is_told_with_what_to_do() -> None:
+    found = service_problems([a_heartbeat(Service.INGEST), a_heartbeat(Service.ALERTS)])
+
+    assert len(found) == 1
+    assert "No worker service is running, so nothing is counted" in found[0].sentence
+    assert "headcount worker SITE.yaml" in found[0].sentence
+
+
+def test_workers_capacities_add_up() -> None:
+    workers = [a_heartbeat(Service.WORKER, facts={"capacity_fps": rate}) for rate in ("1.5", "2")]
+
+    assert capacity_sentence(workers, 4) == (
+        "This machine counts 3.5 frames/s, the site asks for 4.0."
+    )
+    assert "3.5 frames/s but the site asks for 4.0" in capacity_problems(workers, 4)[0].sentence
+    assert capacity_problems(workers, 3.5) == []
+
+
+@pytest.mark.parametrize("fact", ["", "soon", "inf", "nan"])
+def test_a_capacity_that_is_not_known_is_not_invented(fact: str) -> None:
+    workers = [a_heartbeat(Service.WORKER, facts={"capacity_fps": fact})]
+
+    assert "no worker has measured" in capacity_sentence(workers, 4)
+    assert capacity_problems(workers, 4) == []
+
+
+def test_a_blind_camera_is_told_with_its_reason() -> None:
+    found = camera_problems([a_camera(None), a_camera("unauthorised"), a_camera("no worker")])
+
+    assert [each.sentence for each in found] == [
+        "Gate 1 is unknown: camera refuses user or password. no route"
+    ]
+
+
+def test_a_wrong_clock_and_another_configuration_are_told(
+    make_site: MakeSite, tmp_path: Path
+) -> None:
+    loaded = make_site(tmp_path)
+    fine = a_heartbeat(Service.INGEST, config_version=loaded.version)
+    off = a_heartbeat(Service.WORKER, config_version=loaded.version, clock_offset_ms=-2500)
+    other = a_heartbeat(Service.ALERTS, config_version="other")
+
+    found = process_problems([fine, off, other], loaded)
+
+    assert "The clock of worker 1 is -2.5 s off" in found[0].sentence
+    assert "alerts 1 runs configuration other" in found[1].sentence
+    assert len(found) == 2
