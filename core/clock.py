@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import suppress
@@ -27,13 +28,18 @@ class Clock:
 
     Args:
         client: of the broker; without one this machine's clock is the truth.
+        measures_when_due: False where asking must never wait for the broker; then whoever made the
+            clock calls `measure` now and then.
     """
 
-    def __init__(self, client: redis.Redis | None = None) -> None:
+    def __init__(
+        self, client: redis.Redis | None = None, *, measures_when_due: bool = True
+    ) -> None:
         self.offset_ms = 0  # the broker's clock minus this machine's
         self._client = client
         self._base_ms = local_ms() - _monotonic_ms()  # what to add to the monotonic clock
-        self._due = 0.0
+        self._due = 0.0 if measures_when_due else math.inf
+        self._measures_when_due = measures_when_due
         self._measuring = threading.Lock()
 
     def now_ms(self) -> int:
@@ -53,13 +59,17 @@ class Clock:
         Raises:
             redis.RedisError: the broker does not answer; the last measurement holds.
         """
-        self._due = time.monotonic() + _RETRY_AFTER_S
+        self._put_off(_RETRY_AFTER_S)
         if self._client is None:
             self._base_ms = local_ms() - _monotonic_ms()
         else:
             _, self._base_ms = min(_sample(self._client) for _ in range(_SAMPLES))
         self.offset_ms = round(self._base_ms + _monotonic_ms()) - local_ms()
-        self._due = time.monotonic() + MEASURE_EVERY_S
+        self._put_off(MEASURE_EVERY_S)
+
+    def _put_off(self, seconds: float) -> None:
+        if self._measures_when_due:
+            self._due = time.monotonic() + seconds
 
 
 def _sample(client: redis.Redis) -> tuple[float, float]:

@@ -33,9 +33,9 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     binary: ClassVar[frozenset[str]] = frozenset()
 
-    def to_fields(self) -> dict[str, bytes]:
-        """The entry's fields, as ``redis.Redis.xadd`` takes them."""
-        fields = {
+    def to_fields(self) -> dict[Any, Any]:
+        """The entry's fields, text to bytes (typed as loosely as ``redis.Redis.xadd`` wants it)."""
+        fields: dict[str, bytes] = {
             "v": str(WIRE_VERSION).encode(),
             "json": self.model_dump_json(exclude=set(self.binary)).encode(),
         }

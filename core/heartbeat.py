@@ -1,0 +1,109 @@
+"""A process's sign of life: who it is, that it lives, and its counters, every two seconds."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from typing import Self
+
+import redis
+import structlog
+
+from core.clock import Clock
+from core.messages import HEARTBEAT_EVERY_S, HEARTBEATS_KEPT, Heartbeat, Keys, Service
+
+log = structlog.get_logger()
+
+
+class HeartbeatSender:
+    """Sends heartbeats from a thread of its own while the context is open.
+
+    While the broker is away it goes on trying; values counted meanwhile are kept.
+
+    Args:
+        config_version: first 12 hex digits of the applied configuration's sha256.
+        version: of Headcount.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        client: redis.Redis,
+        clock: Clock,
+        *,
+        config_version: str,
+        version: str,
+    ) -> None:
+        self.service = service
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.config_version = config_version
+        self._client = client
+        self._clock = clock
+        self._version = version
+        self._started_at = clock.now_ms()
+        self._counters: dict[str, float] = {}
+        self._facts: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def count(self, name: str, amount: float = 1.0) -> None:
+        """Adds to a counter; ``name`` may hold labels: ``drops_total{camera="gate-1"}``."""
+        with self._lock:
+            self._counters[name] = self._counters.get(name, 0.0) + amount
+
+    def gauge(self, name: str, value: float) -> None:
+        """Sets a value."""
+        with self._lock:
+            self._counters[name] = float(value)
+
+    def fact(self, name: str, value: str) -> None:
+        """Sets a plain fact for the System page."""
+        with self._lock:
+            self._facts[name] = value
+
+    def message(self) -> Heartbeat:
+        """The heartbeat as it would be sent now."""
+        now = self._clock.now_ms()
+        with self._lock:
+            return Heartbeat(
+                service=self.service,
+                id=self.id,
+                at=now,
+                started_at=self._started_at,
+                version=self._version,
+                config_version=self.config_version,
+                clock_offset_ms=self._clock.offset_ms,
+                counters=dict(self._counters),
+                facts=dict(self._facts),
+            )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._send()
+            if self._stop.wait(HEARTBEAT_EVERY_S):
+                return
+
+    def _send(self) -> None:
+        try:
+            fields = self.message().to_fields()
+            self._client.xadd(Keys().heartbeats(), fields, maxlen=HEARTBEATS_KEPT)
+        except (redis.RedisError, OSError) as error:
+            if not self._failing:
+                log.warning("heartbeats cannot be sent", error=str(error))
+            self._failing = True
+        else:
+            if self._failing:
+                log.info("heartbeats are sent again")
+            self._failing = False

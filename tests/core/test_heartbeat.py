@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import redis
+
+from core.broker import connect
+from core.clock import Clock
+from core.heartbeat import HeartbeatSender
+from core.messages import Heartbeat, Keys, Service
+from tests.restartable_broker import RestartableBroker
+from tests.waiting import wait_until
+
+
+def sender(client: redis.Redis) -> HeartbeatSender:
+    return HeartbeatSender(
+        Service.WORKER, client, Clock(client), config_version="abc", version="0.1.0"
+    )
+
+
+def sent(client: redis.Redis) -> list[Heartbeat]:
+    entries = client.xrange(Keys().heartbeats())
+    return [Heartbeat.from_fields(fields) for _, fields in entries]
+
+
+def test_a_process_says_who_it_is_as_soon_as_it_starts(redis_client: redis.Redis) -> None:
+    with sender(redis_client) as process:
+        process.fact("device", "cpu")
+        first = wait_until(lambda: sent(redis_client))[0]
+    assert (first.service, first.id, first.version) == (Service.WORKER, process.id, "0.1.0")
+    assert first.config_version == "abc"
+    assert abs(first.at - Clock(redis_client).now_ms()) < 5000
+
+
+def test_it_goes_on_every_two_seconds_with_counters_gauges_and_facts(
+    redis_client: redis.Redis,
+) -> None:
+    with sender(redis_client) as process:
+        process.count('drops_total{camera="gate-1"}')
+        process.count('drops_total{camera="gate-1"}', 2)
+        process.gauge("queue_depth", 4)
+        process.gauge("queue_depth", 3)
+        process.fact("device", "cpu")
+        last = wait_until(lambda: sent(redis_client)[1:])[0]
+    assert last.counters == {'drops_total{camera="gate-1"}': 3.0, "queue_depth": 3.0}
+    assert last.facts == {"device": "cpu"}
+
+
+def test_two_processes_have_different_ids(redis_client: redis.Redis) -> None:
+    assert sender(redis_client).id != sender(redis_client).id
+
+
+def test_it_survives_an_outage_and_keeps_what_was_counted(tmp_path: Path) -> None:
+    with (
+        RestartableBroker(tmp_path) as broker,
+        connect(broker.url) as client,
+        sender(client) as process,
+    ):
+        process.count("frames_total", 5)
+        wait_until(lambda: sent(client))
+        broker.stop()
+        process.count("frames_total", 2)
+        broker.start()
+        assert wait_until(lambda: sent(client))[0].counters == {"frames_total": 7.0}
