@@ -142,7 +142,10 @@ def main() -> None:
     output = _private_stdout()
     configure_logging("ingest")
     av.logging.set_level(None)  # FFmpeg's own lines carry the URL
-    job = Job.model_validate_json(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:  # the parent has gone already
+        return
+    job = Job.model_validate_json(line)
     stopping = threading.Event()
     requests: queue.Queue[bytes] = queue.Queue()
     follower = threading.Thread(target=_follow_requests, args=(requests, stopping), daemon=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from ingest.source_error import SourceError, classify, place
 
 PROBE_TIMEOUT_S = 10.0
 _KILL_GRACE_S = 3.0  # for the child to load and to answer
+_LOOK_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,11 @@ class ProbeResult:
 
 
 def probe(
-    source: str, *, transport: Literal["tcp", "udp"] = "tcp", timeout_s: float = PROBE_TIMEOUT_S
+    source: str,
+    *,
+    transport: Literal["tcp", "udp"] = "tcp",
+    timeout_s: float = PROBE_TIMEOUT_S,
+    stop: threading.Event | None = None,
 ) -> ProbeResult:
     """Open ``source``, decode its first frame, and close it.
 
@@ -52,6 +58,7 @@ def probe(
         source: URL, path of a file, or number of a webcam.
         transport: how RTSP carries the video.
         timeout_s: the most it may take, plus 3 s to end what is blocked.
+        stop: ends it early.
 
     Raises:
         SourceError: it cannot be played; one sentence without credentials.
@@ -64,18 +71,31 @@ def probe(
         stderr=subprocess.DEVNULL,
         env=child_environment(),
     )
-    answer = b""
-    blocked = False
     try:
-        answer, _ = process.communicate(request.encode() + b"\n", timeout_s + _KILL_GRACE_S)
-    except subprocess.TimeoutExpired:
-        blocked = True
+        answer = _answer_of(process, request.encode() + b"\n", timeout_s + _KILL_GRACE_S, stop)
     finally:
         process.kill()
         process.communicate()
-    if blocked:
+    if answer is None:
         raise SourceError(Reason.TIMEOUT, f"{place(source)} did not answer within {timeout_s:g} s.")
     return _read_answer(answer, source)
+
+
+def _answer_of(
+    process: subprocess.Popen[bytes],
+    request: bytes,
+    within_s: float,
+    stop: threading.Event | None,
+) -> bytes | None:
+    """What the child answers, or None where the time is over or ``stop`` is set."""
+    end = time.monotonic() + within_s
+    pending: bytes | None = request
+    while time.monotonic() < end and not (stop is not None and stop.is_set()):
+        try:
+            return process.communicate(pending, timeout=_LOOK_EVERY_S)[0]
+        except subprocess.TimeoutExpired:
+            pending = None  # it has been handed over
+    return None
 
 
 def _read_answer(answer: bytes, source: str) -> ProbeResult:
