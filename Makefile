@@ -3,7 +3,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+STAMP := $(VENV)/.installed$(if $(GPU),-gpu)
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 PACKAGES := alerts core crowd dashboard headcount inference ingest models scenes
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -37,6 +37,9 @@ $(STAMP): pyproject.toml
 		$(BIN)/python -m pip install --disable-pip-version-check --timeout 15 --retries 0 \
 			--index-url $(CPU_WHEELS) "$(TORCH)" \
 		|| echo "That index cannot be reached; going on with the default one."; fi
+	@if [ -n "$(GPU)" ] && $(BIN)/python -c 'import sys, torch; sys.exit(torch.version.cuda is not None)' \
+		2>/dev/null; then echo "Replacing PyTorch's CPU build ..."; \
+		$(BIN)/python -m pip install --disable-pip-version-check --force-reinstall "$(TORCH)"; fi
 	@echo "Installing Headcount and what it needs ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
 	@touch $(STAMP)
