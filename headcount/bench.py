@@ -99,7 +99,7 @@ def _measure(site_path: Path, seconds: float) -> tuple[_Measurements, float]:
         InputError: no reading came.
     """
     loaded = load(site_path)
-    require_weights(loaded.site)
+    require_weights(loaded.site.model.name)
     measured = _Measurements()
     took = 0.0
     with StopSignals() as signals, site_broker(loaded.site) as url_of_broker:

@@ -32,7 +32,7 @@ def check_site(path: Path, *, measure: bool) -> None:
         WeightsMissingError: the model's weights are not there.
     """
     site = load(path).site
-    require_weights(site)
+    require_weights(site.model.name)
     zones = sum(len(camera.zones) for camera in site.cameras)
     channels = len(site.alerts.channels)
     print(

@@ -21,11 +21,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import scenes
-from core.logging import configure_logging
+from core.logging import LEVEL_VARIABLE, configure_logging
 from core.site_file import LoadedSite
 from headcount.failures import InputError
-from headcount.running import run_site
+from headcount.running import require_free_port, run_site
 from headcount.score import DemoScore
+from headcount.weights import require_weights
 from scenes.clip import write_clip
 
 CLIPS = ("plaza", "concourse")
@@ -110,10 +111,14 @@ def run_demo(*, port: int, seconds: float | None, clip_seconds: float) -> None:
     Raises:
         InputError, BrokerError: what keeps it from starting.
     """
+    os.environ.setdefault(LEVEL_VARIABLE, "WARNING")  # the demo's own lines are the ones to read
     configure_logging("demo")
     console = Console()
     if not SITE_TEMPLATE.is_file():
         raise InputError(f"there is no {SITE_TEMPLATE}: the demo runs from a clone of the project")
+    template = yaml.safe_load(SITE_TEMPLATE.read_text())
+    require_weights(template["model"]["name"])
+    require_free_port(template["dashboard"]["host"], port)
     clips = clips_folder(clip_seconds)
     render_clips(clips, clip_seconds, console)
     folder = Path(tempfile.mkdtemp(prefix="headcount-demo-"))
@@ -124,7 +129,7 @@ def run_demo(*, port: int, seconds: float | None, clip_seconds: float) -> None:
         def follow(loaded: LoadedSite, url: str) -> DemoScore:
             return score.following(loaded, url)
 
-        console.print("Starting the services. Ctrl-C stops them.")
+        console.print("Starting the services (the model is loaded and measured). Ctrl-C ends all.")
         run_site(site, companion=follow, for_seconds=seconds)
         console.print(score.summary(), highlight=False)
         console.print(NEXT_STEPS, highlight=False)

@@ -32,13 +32,12 @@ def dashboard_address(site: Site) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{site.dashboard.port}"
 
 
-def require_free_port(site: Site) -> None:
+def require_free_port(host: str, port: int) -> None:
     """Check that the dashboard can listen.
 
     Raises:
         PortTakenError: it cannot.
     """
-    host, port = site.dashboard.host, site.dashboard.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -108,8 +107,8 @@ def run_site(
         SiteFileError, InputError, BrokerError: what keeps it from starting.
     """
     loaded = load(path)
-    require_weights(loaded.site)
-    require_free_port(loaded.site)
+    require_weights(loaded.site.model.name)
+    require_free_port(loaded.site.dashboard.host, loaded.site.dashboard.port)
     with StopSignals() as signals, site_broker(loaded.site) as url_of_broker:
         announcer = threading.Thread(
             target=_announce, args=(loaded.site, signals.stop), name="announce", daemon=True

@@ -37,6 +37,6 @@ def run_service(service: str, site_path: Path) -> None:
             f"{site_path} or HEADCOUNT_REDIS_URL (`headcount run` starts one by itself)"
         )
     if service == "worker":
-        require_weights(loaded.site)
+        require_weights(loaded.site.model.name)
     check_broker(url)
     import_module(ROOMS[service]).run(loaded, url, stop)

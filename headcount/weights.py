@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import models
-from core.settings import Site
 from headcount.failures import InputError
 
 SUFFIX = ".safetensors"
@@ -33,17 +32,17 @@ def weights_path(name: str) -> Path:
     return weights_folder() / f"{name}{SUFFIX}"
 
 
-def require_weights(site: Site) -> None:
-    """Check that the site's weights exist.
+def require_weights(name: str) -> None:
+    """Check that the weights that a site names exist.
 
     Raises:
         WeightsMissingError: they do not.
     """
-    path = weights_path(site.model.name)
+    path = weights_path(name)
     if path.is_file():
         return
     known = ", ".join(known_weights()) or "none"
     raise WeightsMissingError(
-        f"model.name {site.model.name!r}: there is no weights file {path} "
+        f"model.name {name!r}: there is no weights file {path} "
         f"(weights that come with Headcount: {known})"
     )
