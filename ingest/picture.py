@@ -6,10 +6,19 @@ from fractions import Fraction
 from typing import Any
 
 import av
+from av.filter import Graph
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 AUTO_MAX_SIDE = 1024
 _QUALITY = 3  # MJPEG quantiser, 2 (best) to 31; 3 is about quality 85 of other encoders
+
+_TURNS: dict[
+    int, list[tuple[str, str | None]]
+] = {  # quarter turns anticlockwise to the filters that make them
+    1: [("transpose", "cclock")],
+    2: [("hflip", None), ("vflip", None)],
+    3: [("transpose", "clock")],
+}
 
 
 def sized(width: int, height: int, max_side: int) -> tuple[int, int]:
@@ -20,6 +29,25 @@ def sized(width: int, height: int, max_side: int) -> tuple[int, int]:
     """
     scale = min(1.0, max_side / max(width, height))
     return _even(width * scale), _even(height * scale)
+
+
+def upright(frame: Any) -> Any:
+    """The frame (``av.VideoFrame``) as a player shows it: phones record sideways and say so."""
+    turn = _TURNS.get(round(frame.rotation / 90) % 4)
+    if turn is None:
+        return frame
+    graph = Graph()
+    last = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    for name, arguments in turn:
+        step = graph.add(name, arguments)
+        last.link_to(step)
+        last = step
+    last.link_to(graph.add("buffersink"))
+    graph.configure()
+    graph.push(frame)
+    return graph.pull()
 
 
 def _even(length: float) -> int:

@@ -11,6 +11,7 @@ import av
 
 from core.messages import Reason
 from core.settings import CameraSettings
+from ingest.picture import upright
 from ingest.publishing import Captured, FrameSink
 from ingest.sampling import Backlog, Pacer, Sampler
 from ingest.source import OpenSource
@@ -75,7 +76,7 @@ class Player:
                 self._alive()
                 continue
             due += (backlog.skipped_s - before) * self._camera.fps
-            self._sink.drops += int(due)
+            self._sink.missed(int(due))
             due -= int(due)
             for frame in self._frames(source, packet):
                 start.over = True
@@ -105,7 +106,7 @@ class Player:
                 if sampler.pick(position):
                     elapsed = self._played_s + position
                     place_s = max(0.0, round(position, 6))
-                    self._sink.put(Captured(frame, time.monotonic(), place_s, elapsed))
+                    self._sink.put(Captured(upright(frame), time.monotonic(), place_s, elapsed))
         if position < 0 and not self._stopping.is_set():
             detail = f"{place(self._camera.source)} holds no picture that can be decoded."
             raise SourceError(Reason.DECODE_ERRORS, detail)

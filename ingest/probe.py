@@ -18,7 +18,7 @@ import av
 
 from core.messages import Reason
 from ingest.child import child_environment
-from ingest.picture import AUTO_MAX_SIDE, encode_jpeg
+from ingest.picture import AUTO_MAX_SIDE, encode_jpeg, upright
 from ingest.source import OpenSource, open_source
 from ingest.source_error import SourceError, classify, place
 
@@ -120,7 +120,7 @@ def probe_here(source: str, transport: Literal["tcp", "udp"], timeout_s: float) 
         source, transport=transport, open_timeout_s=timeout_s, read_timeout_s=timeout_s
     )
     try:
-        frame = _first_frame(opened, source, started + timeout_s)
+        frame = upright(_first_frame(opened, source, started + timeout_s))
         seconds = time.monotonic() - started
         return ProbeResult(
             codec=opened.codec,

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import redis
+import structlog
 
 from core.clock import Clock
 from core.messages import EVERY_FRAMES_KEPT, FRAMES_KEPT, WORKERS_GROUP, Frame, Keys
 from ingest.picture import encode_jpeg
 
 _STAMP_KEPT_S = 24 * 3600
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class FrameSink(Protocol):
     errors: int
 
     def put(self, captured: Captured) -> None: ...
+    def missed(self, frames: int) -> None: ...
     def close(self) -> None: ...
 
 
@@ -77,6 +81,11 @@ class NewestFrames:
             self.frames += 1
             self._changed.notify()
 
+    def missed(self, frames: int) -> None:
+        """Count frames that were due, but skipped because decoding had fallen behind."""
+        with self._changed:
+            self.drops += frames
+
     def close(self) -> None:
         with self._changed:
             self._closed = True
@@ -91,7 +100,12 @@ class NewestFrames:
                     return
                 number, captured = self._waiting
                 self._waiting = None
-            self._publish(number, captured)
+            try:
+                self._publish(number, captured)
+            except Exception:
+                # One odd frame must not end the thread, and with it all that follow.
+                log.exception("a frame could not be published", camera=self._camera)
+                self.missed(1)
 
     def _publish(self, number: int, captured: Captured) -> None:
         age_ms = round((time.monotonic() - captured.at) * 1000)
@@ -118,8 +132,7 @@ class NewestFrames:
         else:
             # Workers delete what they take, so what is trimmed here was seen by none.
             lost = max(0, waiting + 1 - FRAMES_KEPT)
-        with self._changed:
-            self.drops += lost
+        self.missed(lost)
 
 
 class EveryFrame:
@@ -172,6 +185,9 @@ class EveryFrame:
             except (redis.RedisError, OSError):
                 self.errors += 1
                 self._stopping.wait(self.BROKER_RETRY_S)
+
+    def missed(self, frames: int) -> None:
+        """A recording misses none."""
 
     def close(self) -> None:
         """Nothing waits here."""

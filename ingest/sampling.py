@@ -23,10 +23,6 @@ class Sampler:
         self._due = (time_s if late or self._due is None else self._due) + self._period
         return True
 
-    def restart(self) -> None:
-        """Pick the next frame, wherever its time stamp begins."""
-        self._due = None
-
 
 class Pacer:
     """Plays a recording in real time: says how long to wait before each frame.
@@ -57,13 +53,14 @@ class Backlog:
 
     A read that had to wait shows that nothing was queued. When none has waited for ``BEHIND_S``,
     pictures wait for us instead; then packets are thrown away undecoded until a read waits again
-    and a keyframe comes. Skipping ends after ``SKIP_S`` in any case, because some servers send
-    faster than anybody could read.
+    and a keyframe comes. The next keyframe after ``SKIP_S`` ends it in any case, because some
+    servers send faster than anybody could read, and ``KEYFRAME_WAIT_S`` where none comes.
     """
 
     WAITED_S = 0.001
     BEHIND_S = 1.0
     SKIP_S = 2.0
+    KEYFRAME_WAIT_S = 30.0
 
     def __init__(self, now: float) -> None:
         self._idle = now  # when a read last waited
@@ -79,9 +76,10 @@ class Backlog:
                 return False
             self._skipping_since = now
         caught_up = self._idle >= self._skipping_since
-        over = now - self._skipping_since >= self.SKIP_S
-        if is_keyframe and (caught_up or over):
-            self.skipped_s += now - self._skipping_since
+        lasting = now - self._skipping_since
+        over = lasting >= self.SKIP_S
+        if (is_keyframe and (caught_up or over)) or lasting >= self.KEYFRAME_WAIT_S:
+            self.skipped_s += lasting
             self._skipping_since = None
             self._idle = now
             return False

@@ -27,6 +27,7 @@ _FORMATS = (  # containers of video; no playlists, no image sequences, no text
     "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,m4v,mjpeg,mpjpeg,ivf,mxf,dv,obu,"
     "yuv4mpegpipe,mpegvideo"
 )
+_HIGHEST_FPS = 240  # some streams state their clock, 90000, as their rate
 _RTSP_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls"
 _HTTP_PROTOCOLS = "http,https,httpproxy,tcp,tls"
 _PLAYLISTS = (".m3u8", ".m3u", ".mpd", ".sdp")
@@ -101,7 +102,7 @@ def _video_of(container: Any, source: str) -> OpenSource | None:
         stream=stream,
         recorded=recorded,
         start_s=float(start * stream.time_base) if start is not None else 0.0,
-        fps=float(rate) if rate else 0.0,
+        fps=float(rate) if rate and rate <= _HIGHEST_FPS else 0.0,
     )
 
 
@@ -149,7 +150,8 @@ def _address(
             "protocol_whitelist": _HTTP_PROTOCOLS,
             "format_whitelist": _FORMATS,
         }
-    return source, {"options": options, "timeout": timeout}
+    # FFmpeg knows the schemes in small letters only.
+    return scheme + source[len(scheme) :], {"options": options, "timeout": timeout}
 
 
 def _webcam(source: str) -> str:

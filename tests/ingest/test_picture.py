@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.picture import encode_jpeg, sized
+from ingest.picture import encode_jpeg, sized, upright
 
 
 @given(st.integers(2, 8000), st.integers(2, 8000), st.integers(128, 4096))
@@ -23,6 +24,28 @@ def test_pictures_keep_their_shape_and_are_never_enlarged(
     scale = min(1.0, max_side / max(width, height))
     assert abs(new_width - width * scale) <= 2
     assert abs(new_height - height * scale) <= 2
+
+
+@pytest.mark.parametrize(
+    ("turned", "quarters"), [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)]
+)
+def test_a_phone_video_stands_upright(
+    videos: Path, tmp_path: Path, turned: tuple[int, int, int, int], quarters: int
+) -> None:
+    video = (videos / "gate.mp4").read_bytes()
+    place = video.index(display_matrix((1, 0, 0, 1)), video.index(b"tkhd"))
+    path = tmp_path / "phone.mp4"
+    path.write_bytes(video[:place] + display_matrix(turned) + video[place + 36 :])
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    grey = upright(frame).to_ndarray(format="gray")
+    assert np.array_equal(grey, np.rot90(frame.to_ndarray(format="gray"), quarters))
+
+
+def display_matrix(turned: tuple[int, int, int, int]) -> bytes:
+    """The matrix of an MP4's track header, fixed point."""
+    a, b, c, d = (value * 0x10000 for value in turned)
+    return struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 0x40000000)
 
 
 @pytest.mark.data

@@ -91,3 +91,9 @@ def test_a_server_that_sends_without_pause_is_still_shown() -> None:
     backlog = Backlog(0.0)
     shown = sum(not backlog.skip(0.0, True, index * 0.01) for index in range(3000))
     assert shown > 600, "of 30 s"
+
+
+def test_a_stream_without_any_keyframe_goes_on_after_a_while() -> None:
+    backlog = Backlog(0.0)
+    shown = [index * 0.04 for index in range(2000) if not backlog.skip(0.0, False, index * 0.04)]
+    assert max(after - before for before, after in pairwise(shown)) < 31

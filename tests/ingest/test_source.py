@@ -52,6 +52,10 @@ def test_an_rtsp_camera_opens_within_seconds(camera: RtspServer, transport: str)
     assert (opened.codec, opened.recorded, opened.fps) == ("h264", False, 10)
 
 
+def test_the_scheme_may_be_written_in_capitals(camera: RtspServer) -> None:
+    assert open_and_decode(camera.url("gate").replace("rtsp:", "RTSP:")).codec == "h264"
+
+
 def test_digest_authentication_works(videos: Path) -> None:
     files = {"gate": videos / "gate.mp4"}
     with RtspServer(files, ("admin", CANARY), digest=True) as server:
