@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, Route
 
 API_PREFIXES = ("/api", "/live", "/healthz", "/metrics")
 
@@ -51,9 +53,21 @@ async def server_error(request: Request, _: Exception) -> Response:
     return PlainTextResponse(sentence, 500)
 
 
-async def unknown_path(request: Request) -> Response:
-    """Anything under /api and /live that is no route: never a page."""
-    raise not_found(f"there is nothing at {request.url.path}")
+def fallback_routes(known: Sequence[BaseRoute]) -> list[BaseRoute]:
+    """What answers under /api and /live when no route of ``known`` does: never a page."""
+
+    async def answer(request: Request) -> Response:
+        path = request.url.path
+        if any(route.matches(request.scope)[0] is Match.PARTIAL for route in known):
+            raise HTTPException(405, f"{request.method} is not possible at {path}")
+        raise not_found(f"there is nothing at {path}")
+
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return [
+        Route(f"{prefix}{path}", answer, methods=methods)
+        for prefix in ("/api", "/live")
+        for path in ("", "/{path:path}")
+    ]
 
 
 def iso(at_ms: int | None) -> str | None:

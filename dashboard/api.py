@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core import history as history_queries
+from core.history_schema import incidents
 from core.settings import CameraSettings
 from dashboard.answers import (
     bad_request,
@@ -19,7 +21,6 @@ from dashboard.answers import (
     not_found,
     query_flag,
     query_instant,
-    unknown_path,
 )
 from dashboard.running import Dashboard
 from dashboard.values import CameraValue
@@ -63,12 +64,9 @@ def camera_json(value: CameraValue, now_ms: int) -> dict[str, Any]:
 def incident_json(row: dict[str, Any]) -> dict[str, Any]:
     """An incident as ``GET /api/v1/incidents`` gives it."""
     plain = {name: value for name, value in row.items() if name != "change"}
-    instants = {name: _iso(row.get(name)) for name in INSTANTS}
-    return {**plain, **instants, "evidence": row.get("evidence", [])}
-
-
-def _iso(at: Any) -> str | None:
-    return iso(at) if isinstance(at, int) else at
+    instants = {name: iso(row[name]) for name in INSTANTS}
+    camera = row["camera"] or None  # the worker's incidents have none
+    return {**plain, **instants, "camera": camera, "evidence": row.get("evidence", [])}
 
 
 class Api:
@@ -119,15 +117,20 @@ class Api:
         from_ms = to_ms - DEFAULT_SPAN_MS if from_ms is None else from_ms
         if from_ms >= to_ms:
             raise bad_request("from must be before to")
-        with self.dashboard.history.transaction() as connection:
-            rows = history_queries.history(connection, settings.id, zone, from_ms, to_ms, step)
-        return JSONResponse([{**row, "at": _iso(row["at"])} for row in rows])
+        try:
+            with self.dashboard.history.snapshot() as connection:
+                rows = history_queries.history(
+                    connection, settings.id, zone, from_ms, to_ms, step, self.zone.key
+                )
+        except ValueError as error:  # more rows than anybody can use
+            raise bad_request(str(error)) from None
+        return JSONResponse([{**row, "at": iso(row["at"])} for row in rows])
 
     def incidents(self, request: Request) -> Response:
         camera = request.query_params.get("camera")
         if camera is not None:
             self.camera(camera)
-        with self.dashboard.history.transaction() as connection:
+        with self.dashboard.history.snapshot() as connection:
             rows = history_queries.incidents(
                 connection,
                 open_only=query_flag(request, "open"),
@@ -158,19 +161,8 @@ def acknowledge(dashboard: Dashboard, incident: int, note: str, by: str) -> bool
     with dashboard.history.transaction() as connection:
         if history_queries.acknowledge(connection, incident, by, note, now):
             return True
-        known = history_queries.incidents(
-            connection, open_only=False, camera=None, from_ms=None, to_ms=None
-        )
-    if not any(row["id"] == incident for row in known):
+        known = connection.execute(select(incidents.c.id).where(incidents.c.id == incident))
+        found = known.first() is not None
+    if not found:
         raise not_found(f"there is no incident {incident}")
     return False
-
-
-def fallback_routes() -> list[BaseRoute]:
-    """Last of all routes: unknown paths of the API are 404, never a page."""
-    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    return [
-        Route(f"{prefix}{path}", unknown_path, methods=methods)
-        for prefix in ("/api", "/live")
-        for path in ("", "/{path:path}")
-    ]

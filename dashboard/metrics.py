@@ -165,7 +165,7 @@ def notification_tally(dashboard: Dashboard) -> dict[str, int]:
         "waiting": pending & (outbox.c.attempts == 0),
     }
     try:
-        with dashboard.history.transaction() as connection:
+        with dashboard.history.snapshot() as connection:
             return {
                 name: connection.execute(
                     select(func.count()).select_from(outbox).where(rule)

@@ -29,8 +29,8 @@ from core.messages import Keys, Service
 from core.settings import DashboardSettings
 from core.site_file import LoadedSite
 from dashboard.access import LOOPBACK_NAMES, Access
-from dashboard.answers import http_error, server_error
-from dashboard.api import Api, fallback_routes
+from dashboard.answers import fallback_routes, http_error, server_error
+from dashboard.api import Api
 from dashboard.events import Events
 from dashboard.metrics import Metrics
 from dashboard.overlay import Overlays
@@ -138,9 +138,9 @@ def application(dashboard: Dashboard) -> App:
         *Events(dashboard).routes(),
         *Api(dashboard).routes(),
         *LivePictures(dashboard).routes(),
-        *fallback_routes(),
-        *shell_routes(("/", "/camera", "/incidents", "/system")),
     ]
+    routes += fallback_routes(routes)
+    routes += shell_routes(("/", "/camera", "/incidents", "/system"))
     loopback = dashboard.site.dashboard.host in LOOPBACK_NAMES
     return App(
         SCRIPT,

@@ -111,6 +111,7 @@ class Values:
         """Look once, then go on looking in a thread. ``live`` must have been started."""
         self.live.wait(0, FIRST_LOOK_S)
         self._poll()
+        self._recall()
         self._refresh(self.now_ms())
         self._thread.start()
 
@@ -174,11 +175,9 @@ class Values:
     def _poll(self) -> bool:
         """Read zone values and open incidents; True when the incidents changed."""
         try:
-            with self.history.transaction() as connection:
+            with self.history.snapshot() as connection:
                 rows = connection.execute(select(zone_states)).mappings().all()
-                incidents = history_queries.incidents(
-                    connection, open_only=True, camera=None, from_ms=None, to_ms=None
-                )
+                incidents = history_queries.incidents(connection, open_only=True)
         except SQLAlchemyError as error:
             if self.history_ok:
                 log.warning("history cannot be read", error=str(error))
@@ -191,6 +190,26 @@ class Values:
         self.open_incidents = incidents
         self.incidents_revision += 1
         return True
+
+    def _recall(self) -> None:
+        """Take the last minutes' counts of whole pictures from the history, after a restart."""
+        now = self.now_ms()
+        span = RECENT_KEPT * RECENT_SPACING_MS
+        try:
+            with self.history.snapshot() as connection:
+                for settings in self.settings:
+                    whole = next((zone for zone in settings.zones if zone.polygon is None), None)
+                    if whole is None:
+                        continue
+                    rows = history_queries.history(
+                        connection, settings.id, whole.id, now - span, now, "1s"
+                    )
+                    known = [(row["at"], row["count_mean"]) for row in rows[::2]]
+                    first = next((i for i, point in enumerate(known) if point[1] is not None), None)
+                    if first is not None:
+                        self._recent[settings.id].extend(known[first:])
+        except SQLAlchemyError as error:
+            log.warning("history cannot be read", error=str(error))
 
     def _refresh(self, now: int) -> bool:
         """Take over the values of this moment; True when one changed."""

@@ -6,6 +6,7 @@ const RECENT_SPACING_MS = 2000;
 const SILENCE_MS = 12000; // the server speaks at least every five seconds
 const BACKOFF_MS = [1000, 2000, 4000, 8000, 15000];
 const LINGER_MS = 2000; // survives the moment between two pages
+const HIDDEN_MS = 20000; // a tab nobody looks at gives its connection back (a browser has six)
 
 class Feed {
   constructor() {
@@ -19,7 +20,17 @@ class Feed {
     this.offsetMs = 0; // the server's clock minus this browser's
     this.lostAt = null;
     this.source = null;
-    this.timers = { retry: 0, watchdog: 0, linger: 0 };
+    this.timers = { retry: 0, watchdog: 0, linger: 0, hidden: 0 };
+    document.addEventListener("visibilitychange", () => this.looked());
+  }
+
+  looked() {
+    clearTimeout(this.timers.hidden);
+    if (document.hidden) {
+      this.timers.hidden = setTimeout(() => this.close(), HIDDEN_MS);
+    } else if (this.listeners.size && !this.source && !this.timers.retry) {
+      this.open();
+    }
   }
 
   /** The server's time, ms UTC. It goes on counting while the connection is lost. */

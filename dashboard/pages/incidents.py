@@ -23,7 +23,7 @@ theme = st.context.theme.type or "dark"
 
 def named(incident: dict[str, Any]) -> str:
     """Where an incident is: camera and zone by their names."""
-    if incident["camera"] is None:
+    if not incident["camera"]:
         return say(f"incidents.kind.{incident['kind']}")
     try:
         camera = dashboard.site.camera(incident["camera"])
@@ -75,8 +75,8 @@ def acknowledged(incident: dict[str, Any]) -> str:
 def read(**query: Any) -> list[dict[str, Any]] | None:
     """Incidents, or None after saying that they cannot be read."""
     try:
-        with dashboard.history.transaction() as connection:
-            return history_queries.incidents(connection, camera=None, **query)
+        with dashboard.history.snapshot() as connection:
+            return history_queries.incidents(connection, **query)
     except SQLAlchemyError as error:
         st.error(say("incidents.failed", error=str(error).splitlines()[0]))
         return None
@@ -104,7 +104,7 @@ def form(incident: dict[str, Any]) -> None:
 @st.fragment(run_every=2)
 def show_open() -> None:
     now = dashboard.values.now_ms()
-    incidents = read(open_only=True, from_ms=None, to_ms=None)
+    incidents = read(open_only=True)
     if incidents == []:
         st.html(markup.page(f"<p class='quiet'>{say('incidents.none_open')}</p>", theme))
     for incident in incidents or ():
@@ -124,7 +124,7 @@ def show_past() -> None:
         format_func=lambda days: say(f"incidents.span.{days}"),
         label_visibility="collapsed",
     )
-    incidents = read(open_only=False, from_ms=now - (days or 7) * DAY_MS, to_ms=now)
+    incidents = read(from_ms=now - (days or 7) * DAY_MS, to_ms=now)
     if incidents is None:
         return
     past = [incident for incident in incidents if incident["cleared_at"] is not None]

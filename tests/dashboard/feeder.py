@@ -130,7 +130,7 @@ class Feeder:
     def zone_row(
         self, reading: Reading, zone: str, level: str | None, density: float | None
     ) -> dict[str, Any]:
-        row = {
+        return {
             "camera": reading.camera,
             "zone": zone,
             "at": reading.captured_at,
@@ -140,10 +140,9 @@ class Feeder:
             "high": reading.high,
             "smoothed": reading.count,
             "density": density,
-            "level": level,
+            "level": level or "normal",
             "state_json": "{}",
         }
-        return {name: value for name, value in row.items() if name in zone_states.c}
 
     def state(
         self, camera: str, state: CameraState, reason: Reason | None = None, detail: str = ""
