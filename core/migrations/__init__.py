@@ -1,0 +1,1 @@
+"""Alembic's migrations of the history database; `core.history.History.open` runs them."""
