@@ -1,0 +1,298 @@
+"""Open incidents and their changes: each is written with its notices in the owner's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from alerts.notices import Happening, Measured, notice
+from alerts.outages import WORKER, Outage
+from core.history_schema import incidents, outbox
+from core.settings import CameraSettings, Site, Zone
+from crowd.levels import LEVELS, NORMAL, Event, EventKind, rank
+from crowd.tracker import ZoneValue
+
+OUTAGE_LEVEL = "warning"  # of camera and worker incidents
+UNSEEN = "unseen"  # the camera of an open crowd incident went blind
+
+IncidentKey = tuple[str, str, str]  # kind, camera, zone ("" for none)
+
+
+@dataclass(frozen=True)
+class OpenIncident:
+    """An incident that is not cleared."""
+
+    id: int
+    level: str
+    unit: str
+    peak: float
+    peak_level: str
+
+
+class IncidentBook:
+    """The open incidents of one shard, kept in step with the database.
+
+    After a transaction that failed the book must be thrown away and loaded anew.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._open: dict[IncidentKey, OpenIncident] = {}
+        self.notices_written = 0
+
+    @property
+    def open_count(self) -> int:
+        return len(self._open)
+
+    @property
+    def outages(self) -> set[str]:
+        """Cameras, and `WORKER`, whose outage is open."""
+        return {camera for kind, camera, _ in self._open if kind in ("camera", "worker")}
+
+    def load(self, connection: Connection, cameras: Collection[str], worker: bool) -> None:
+        """Read the open incidents of these cameras, and the worker's if ``worker``."""
+        rows = connection.execute(select(incidents).where(incidents.c.cleared_at.is_(None)))
+        self._open = {}
+        for row in rows:
+            if row.camera in cameras or (worker and row.kind == "worker"):
+                self._open[(row.kind, row.camera or "", row.zone or "")] = OpenIncident(
+                    row.id, row.level, row.unit or "", row.peak or 0.0, row.peak_level
+                )
+
+    def close_unwatched(
+        self, connection: Connection, levels: Mapping[tuple[str, str], str], now_ms: int
+    ) -> None:
+        """Clear crowd incidents whose zone is no longer configured, or has no levels any more.
+
+        Args:
+            levels: (camera, zone) to the level that the zone's rules are at.
+        """
+        for kind, camera, zone in list(self._open):
+            if kind == "crowd" and levels.get((camera, zone), NORMAL) == NORMAL:
+                detail = "The zone is no longer watched at these levels."
+                self._clear(connection, (kind, camera, zone), now_ms, "no longer watched", detail)
+
+    def crowd_event(
+        self,
+        connection: Connection,
+        camera: CameraSettings,
+        zone: Zone,
+        event: Event,
+        value: ZoneValue,
+        now_ms: int,
+    ) -> None:
+        """Write a change of a zone's level, its incident and its notices."""
+        assert zone.levels is not None
+        key = ("crowd", camera.id, zone.id)
+        unit = zone.levels.unit
+        known = self._open.get(key)
+        if event.kind is EventKind.CLEARED:
+            if known is None:
+                return
+            incident, change = known.id, _change(connection, known.id, cleared_at=event.at_ms)
+            del self._open[key]
+        elif known is None:
+            incident, change = _insert(connection, key, event.level, unit, event.peak, event.at_ms)
+        else:
+            incident = known.id
+            change = _change(
+                connection,
+                known.id,
+                level=event.level,
+                peak_level=event.peak_level,
+                peak=event.peak,
+            )
+        if event.kind is not EventKind.CLEARED:
+            self._open[key] = OpenIncident(
+                incident, event.level, unit, event.peak, event.peak_level
+            )
+        happening = Happening(
+            incident,
+            change,
+            event.kind.value,
+            event.level,
+            f"{camera.title} / {zone.title}",
+            event.at_ms,
+            unit,
+            Measured(event.value, event.low, event.high),
+            event.peak,
+            event.peak_level,
+            people=value.smoothed if unit == "persons/m2" else None,
+        )
+        level = event.previous if event.kind is EventKind.CLEARED else event.level
+        self._tell(connection, key, happening, level, now_ms)
+
+    def raise_peak(self, connection: Connection, camera: str, zone: str, peak: float) -> None:
+        """Keep an open incident's highest value; no change that anybody is told of."""
+        key = ("crowd", camera, zone)
+        known = self._open.get(key)
+        if known is None or peak <= known.peak:
+            return
+        connection.execute(update(incidents).where(incidents.c.id == known.id).values(peak=peak))
+        self._open[key] = OpenIncident(known.id, known.level, known.unit, peak, known.peak_level)
+
+    def outage(self, connection: Connection, outage: Outage, now_ms: int) -> None:
+        """Write the beginning or the end of an outage."""
+        kind = "worker" if outage.camera == WORKER else "camera"
+        key = (kind, outage.camera, "")
+        if not outage.began:
+            self._clear(connection, key, now_ms, "ok again", "")
+            return
+        if key not in self._open:
+            incident, change = _insert(connection, key, OUTAGE_LEVEL, "", 0.0, now_ms)
+            self._open[key] = OpenIncident(incident, OUTAGE_LEVEL, "", 0.0, OUTAGE_LEVEL)
+            happening = Happening(
+                incident,
+                change,
+                EventKind.RAISED.value,
+                OUTAGE_LEVEL,
+                self._place(key),
+                now_ms,
+                remark=f"unknown ({outage.reason})",
+                detail=outage.detail,
+            )
+            self._tell(connection, key, happening, OUTAGE_LEVEL, now_ms)
+        self._unseen(connection, outage, now_ms)
+
+    def _unseen(self, connection: Connection, outage: Outage, now_ms: int) -> None:
+        """Tell that open crowd incidents can no longer be seen: they may have got worse."""
+        for key, known in list(self._open.items()):
+            kind, camera, _ = key
+            if kind != "crowd" or outage.camera not in (camera, WORKER):
+                continue
+            happening = Happening(
+                known.id,
+                _change(connection, known.id),
+                UNSEEN,
+                known.level,
+                self._place(key),
+                now_ms,
+                known.unit,
+                peak=known.peak,
+                peak_level=known.peak_level,
+                remark=f"unknown ({outage.reason})",
+                detail="The incident is still open, but nobody sees it.",
+            )
+            self._tell(connection, key, happening, known.level, now_ms)
+
+    def _clear(
+        self, connection: Connection, key: IncidentKey, now_ms: int, remark: str, detail: str
+    ) -> None:
+        known = self._open.pop(key, None)
+        if known is None:
+            return
+        happening = Happening(
+            known.id,
+            _change(connection, known.id, cleared_at=now_ms),
+            EventKind.CLEARED.value,
+            NORMAL,
+            self._place(key),
+            now_ms,
+            remark=remark,
+            detail=detail,
+        )
+        self._tell(connection, key, happening, known.level, now_ms)
+
+    def _place(self, key: IncidentKey) -> str:
+        kind, camera_id, zone_id = key
+        if kind == "worker":
+            return self._site.site.name
+        titles = {camera.id: camera.title for camera in self._site.cameras}
+        place = titles.get(camera_id, camera_id)
+        if not zone_id:
+            return place
+        zones = {
+            (camera.id, zone.id): zone.title
+            for camera in self._site.cameras
+            for zone in camera.zones
+        }
+        return f"{place} / {zones.get((camera_id, zone_id), zone_id)}"
+
+    def _tell(
+        self,
+        connection: Connection,
+        key: IncidentKey,
+        happening: Happening,
+        level: str,
+        now_ms: int,
+    ) -> None:
+        """One outbox row per channel that is to hear of it.
+
+        A clear goes to every channel that was to hear of the incident; the sender drops it where
+        none of those notices was delivered.
+        """
+        if happening.event == EventKind.CLEARED:
+            heard = set(
+                connection.execute(
+                    select(outbox.c.channel).where(outbox.c.incident == happening.incident)
+                ).scalars()
+            )
+        else:
+            heard = {
+                channel.name
+                for channel in self._site.alerts.channels
+                if rank(happening.level) >= rank(channel.min_level)
+            }
+        text = notice(happening, self._site.site.zone)
+        rows: list[dict[str, Any]] = [
+            {
+                "incident": happening.incident,
+                "change": happening.change,
+                "event": happening.event,
+                "channel": channel.name,
+                "level": level,
+                "camera": key[1],
+                "zone": key[2] or None,
+                "title": text.title,
+                "body": text.body,
+                "key": text.key,
+                # A late reading makes a late notice; a fast recording may run ahead of the clock.
+                "created_at": min(happening.at_ms, now_ms),
+                "attempts": 0,
+                "next_at": 0,
+            }
+            for channel in self._site.alerts.channels
+            if channel.name in heard
+        ]
+        if rows:
+            connection.execute(insert(outbox), rows)
+            self.notices_written += len(rows)
+
+
+def _insert(
+    connection: Connection, key: IncidentKey, level: str, unit: str, peak: float, at_ms: int
+) -> tuple[int, int]:
+    """A new incident's id and change number."""
+    assert level in LEVELS
+    kind, camera, zone = key
+    number = connection.execute(
+        insert(incidents)
+        .values(
+            kind=kind,
+            camera=camera,
+            zone=zone or None,
+            level=level,
+            peak_level=level,
+            unit=unit,
+            peak=peak,
+            raised_at=at_ms,
+            change=1,
+        )
+        .returning(incidents.c.id)
+    ).scalar_one()
+    return int(number), 1
+
+
+def _change(connection: Connection, incident: int, **values: Any) -> int:
+    """Update an incident and return the number of this change."""
+    return int(
+        connection.execute(
+            update(incidents)
+            .where(incidents.c.id == incident)
+            .values(change=incidents.c.change + 1, **values)
+            .returning(incidents.c.change)
+        ).scalar_one()
+    )

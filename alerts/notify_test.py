@@ -1,0 +1,35 @@
+"""``headcount notify-test``: one test notice to every channel."""
+
+from __future__ import annotations
+
+import time
+
+from alerts.channels import deliver
+from alerts.notices import Happening, notice
+from core.site_file import LoadedSite
+
+
+def send_test(loaded: LoadedSite) -> list[tuple[str, bool, str | None]]:
+    """Send one test notice to every channel of a site, whatever its level.
+
+    Returns:
+        For each channel its name, whether it accepted the notice, and else what went wrong.
+    """
+    site = loaded.site
+    now_ms = time.time_ns() // 1_000_000
+    happening = Happening(
+        0,
+        now_ms,  # so that no receiver takes the next test for a repetition of this one
+        "test",
+        "normal",
+        site.site.name,
+        now_ms,
+        remark="all is well",
+        detail="This is a test; no action is needed.",
+    )
+    text = notice(happening, site.site.zone)
+    results = []
+    for channel in site.alerts.channels:
+        error = deliver(channel.url, text, "normal")
+        results.append((channel.name, error is None, error))
+    return results

@@ -1,0 +1,111 @@
+"""The alerts service: one loop per shard, one sender of notices, one dead-man's switch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.metadata import version
+
+import structlog
+
+from alerts.outbox import Outbox
+from alerts.ownership import process_identity
+from alerts.shard import ShardLoop
+from alerts.watchdog import Watchdog
+from core.broker import connect
+from core.heartbeat import HeartbeatSender
+from core.history import History
+from core.live import LiveView
+from core.messages import Keys, Service
+from core.site_file import LoadedSite
+
+WELL_WITHIN_S = 15.0  # a loop that has not come round for so long is not well
+LOOK_EVERY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class ServiceFailed(RuntimeError):  # noqa: N818
+    """A thread of the service ended unexpectedly; the process is to be started anew."""
+
+
+def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
+    """Serve until ``stop`` is set.
+
+    A second instance on the same history database stands by for each shard that the first owns,
+    and takes over seconds after it has died.
+
+    Args:
+        url: of the broker, which may be away for a while at any time.
+
+    Raises:
+        core.history.HistoryError: the history database cannot be opened.
+        ServiceFailed: a part has ended by a defect.
+    """
+    site, owner = loaded.site, process_identity()
+    ended = threading.Event()  # ends the parts, also when one of them failed
+    with ExitStack() as stack:
+        history = History.open(site.history.url)
+        stack.callback(history.close)
+        client = connect(url)
+        stack.callback(client.close)
+        view = LiveView(url, Keys(site.broker.shards), site.cameras, pictures=False)
+        view.start()
+        stack.callback(view.stop)
+        heartbeat = stack.enter_context(
+            HeartbeatSender(
+                Service.ALERTS,
+                client,
+                view.clock,
+                config_version=loaded.version,
+                version=version("headcount"),
+            )
+        )
+        outbox = Outbox(history, site.alerts.channels, view.clock, owner, heartbeat)
+        outbox.start()
+        stack.callback(outbox.stop)
+        keys = Keys(site.broker.shards)
+        loops = [
+            ShardLoop(shard, site, url, history, view, owner, heartbeat, outbox.wake)
+            for shard in sorted({keys.shard(camera.id) for camera in site.cameras})
+        ]
+        parts = {f"shard-{loop.shard}": _started(loop, ended) for loop in loops}
+        stack.callback(_end, parts, ended)
+        if site.alerts.heartbeat is not None:
+            watchdog = Watchdog(site.alerts.heartbeat, _wellness(loops, view, outbox))
+            watchdog.start()
+            stack.callback(watchdog.stop)
+        while not stop.wait(LOOK_EVERY_S):
+            heartbeat.gauge("incidents_open", sum(loop.open_incidents for loop in loops))
+            dead = [name for name, part in parts.items() if not part.is_alive()]
+            if dead or not outbox.alive:
+                raise ServiceFailed(f"{', '.join(dead) or 'the sender of notices'} has ended")
+
+
+def _started(loop: ShardLoop, ended: threading.Event) -> threading.Thread:
+    thread = threading.Thread(
+        target=loop.run, args=(ended,), name=f"shard-{loop.shard}", daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def _end(parts: dict[str, threading.Thread], ended: threading.Event) -> None:
+    ended.set()
+    for name, part in parts.items():
+        part.join(timeout=20)
+        if part.is_alive():
+            log.warning("did not end in time", part=name)
+
+
+def _wellness(loops: list[ShardLoop], view: LiveView, outbox: Outbox) -> Callable[[], bool]:
+    """Whether this instance owns something, its loops come round and the broker answers."""
+
+    def is_well() -> bool:
+        passes = [loop.passed_at for loop in loops if loop.passed_at is not None]
+        recent = [at for at in passes if time.monotonic() - at < WELL_WITHIN_S]
+        return bool(recent) and len(recent) == len(passes) and view.broker_ok and outbox.alive
+
+    return is_well

@@ -1,0 +1,279 @@
+"""The alerts service as it runs: real Redis, real SQLite, real HTTP."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import select
+
+from alerts import service
+from core.broker import connect
+from core.history import History
+from core.history_schema import incidents, minutes, outbox, raw, zone_states
+from core.messages import ALERTS_GROUP, Keys
+from core.site_file import LoadedSite
+from tests.alerts.conftest import Receiver, RestartedBroker
+from tests.alerts.readings import reading
+from tests.conftest import MakeSite
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+READINGS = Keys().readings(0)
+LEVELS = {"unit": "persons", "warning": 40, "critical": 80}
+
+
+@contextmanager
+def running(loaded: LoadedSite, url: str) -> Iterator[threading.Thread]:
+    """The service in a thread, stopped at the end."""
+    stop = threading.Event()
+    thread = threading.Thread(target=service.run, args=(loaded, url, stop))
+    thread.start()
+    try:
+        yield thread
+    finally:
+        stop.set()
+        thread.join(timeout=20)
+    assert not thread.is_alive()
+
+
+class Site:
+    """A site of one camera with levels, and what the service wrote about it."""
+
+    def __init__(self, loaded: LoadedSite, client: redis.Redis) -> None:
+        self.loaded = loaded
+        self.client = client
+        self.at = time.time_ns() // 1_000_000 - 600_000  # event time: ten minutes ago
+
+    def publish(self, people: Sequence[float], client: redis.Redis | None = None) -> None:
+        """One reading a second in event time, as fast as the broker takes them."""
+        for count in people:
+            self.at += 1000
+            fields = reading("gate-1", self.at, count).to_fields()
+            (client or self.client).xadd(READINGS, fields)
+
+    def rows(self, table: Any) -> list[Any]:
+        history = History.open(self.loaded.site.history.url)
+        try:
+            with history.transaction() as connection:
+                return list(connection.execute(select(table)).all())
+        finally:
+            history.close()
+
+    def is_done(self) -> bool:
+        """Whether every reading published so far is stored."""
+        states = self.rows(zone_states)
+        return bool(states) and states[0].at == self.at
+
+    def unsettled(self) -> list[Any]:
+        return [row for row in self.rows(outbox) if row.sent_at is None and row.dropped_at is None]
+
+    def wait_done(self) -> None:
+        wait_until(self.is_done, 15, every_s=0.05)
+
+
+@pytest.fixture
+def site(
+    make_site: MakeSite, tmp_path: Path, receiver: Receiver, redis_client: redis.Redis
+) -> Site:
+    loaded = make_site(
+        tmp_path,
+        cameras=[
+            {
+                "id": "gate-1",
+                "name": "Gate 1",
+                "source": "rtsp://127.0.0.1:9/gate",
+                "zones": [{"id": "all", "levels": LEVELS}],
+            }
+        ],
+        alerts={"channels": [{"name": "hook", "url": receiver.url, "cooldown": "5m"}]},
+    )
+    return Site(loaded, redis_client)
+
+
+def test_one_stay_above_a_level_is_one_incident_one_notice_and_one_clear(
+    site: Site, redis_url: str, receiver: Receiver
+) -> None:
+    with running(site.loaded, redis_url):
+        site.publish([10] * 5 + [50] * 60)
+        wait_until(lambda: receiver.titles)
+        site.wait_done()
+        (incident,) = site.rows(incidents)
+        assert (incident.kind, incident.level, incident.cleared_at) == ("crowd", "warning", None)
+        assert site.rows(zone_states)[0].level == "warning"
+        site.publish([10] * 20)
+        site.wait_done()
+        assert len(receiver.titles) == 1  # not below for clear_after yet
+        site.publish([10] * 20)
+        wait_until(lambda: len(receiver.titles) == 2)
+        site.wait_done()
+    assert receiver.titles == [
+        "[WARNING] Gate 1 / all: 50 persons, raised",
+        "[NORMAL] Gate 1 / all: 10 persons, cleared",
+    ]
+    (incident,) = site.rows(incidents)
+    assert incident.cleared_at is not None
+    assert incident.peak == pytest.approx(50, rel=0.02)
+    assert receiver.keys == [f"incident {incident.id} change {n}" for n in (1, 2)]
+    assert receiver.keys[0] in receiver.notices[0]["message"]
+    assert len(site.rows(raw)) == 105
+    assert site.client.xpending(READINGS, ALERTS_GROUP)["pending"] == 0
+
+
+def test_flapping_about_a_level_is_one_incident_and_one_notice(
+    site: Site, redis_url: str, receiver: Receiver
+) -> None:
+    with running(site.loaded, redis_url):
+        site.publish([39.5 + 1.5 * (second % 2) for second in range(600)])
+        site.wait_done()
+        wait_until(lambda: not site.unsettled())
+    assert len(site.rows(incidents)) == 1
+    assert len(receiver.titles) == 1
+
+
+def test_a_killed_service_goes_on_with_the_same_incident_and_repeats_nothing(
+    site: Site, redis_url: str, receiver: Receiver
+) -> None:
+    site.publish([50] * 20)
+    program = (
+        "import sys, threading; from pathlib import Path; from alerts import service;"
+        "from core.site_file import load_site;"
+        "service.run(load_site(Path(sys.argv[1])), sys.argv[2], threading.Event())"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, str(site.loaded.path), redis_url],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: receiver.titles, 20)
+        wait_until(lambda: not site.unsettled())
+        site.publish([50] * 3)
+    finally:
+        child.kill()
+        child.wait()
+    site.publish([50] * 20)
+    with running(site.loaded, redis_url):
+        site.wait_done()
+        assert len(site.rows(incidents)) == 1
+        site.publish([10] * 40)
+        wait_until(lambda: len(receiver.titles) == 2)
+        site.wait_done()
+    assert [title.rpartition(", ")[2] for title in receiver.titles] == ["raised", "cleared"]
+    assert len(site.rows(incidents)) == 1
+    assert len(site.rows(raw)) == 83  # every reading once
+
+
+def test_a_receiver_that_is_down_gets_the_notice_later(
+    site: Site, redis_url: str, receiver: Receiver
+) -> None:
+    receiver.answer = 503
+    with running(site.loaded, redis_url):
+        site.publish([50] * 20)
+        wait_until(lambda: receiver.attempts >= 2)
+        assert receiver.titles == []
+        (row,) = site.unsettled()
+        assert "503" in row.error
+        receiver.answer = 200
+        wait_until(lambda: receiver.titles)
+        wait_until(lambda: not site.unsettled())
+    assert len(receiver.titles) == 1
+
+
+def test_a_second_instance_stands_by_and_takes_over(
+    site: Site, redis_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identities = iter(["elsewhere/1/1", "elsewhere/2/1"])
+    monkeypatch.setattr(service, "process_identity", lambda: next(identities))
+    first = running(site.loaded, redis_url)
+    first.__enter__()
+    site.publish([50] * 10)
+    site.wait_done()
+    with running(site.loaded, redis_url):
+        site.publish([50] * 10)
+        site.wait_done()
+        first.__exit__(None, None, None)
+        site.publish([10] * 40)
+        site.wait_done()
+        wait_until(lambda: len(receiver.titles) == 2)
+    assert len(site.rows(incidents)) == 1
+    assert len(site.rows(raw)) == 60
+
+
+def test_a_locked_database_delays_but_loses_nothing(
+    site: Site, redis_url: str, receiver: Receiver
+) -> None:
+    with running(site.loaded, redis_url):
+        site.publish([50] * 3)
+        site.wait_done()
+        path = site.loaded.site.history.url.removeprefix("sqlite:///")
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        site.publish([50] * 20)
+        wait_until(lambda: site.client.xpending(READINGS, ALERTS_GROUP)["pending"] > 0)
+        other.execute("ROLLBACK")
+        other.close()
+        site.wait_done()
+        wait_until(lambda: receiver.titles)
+    assert len(site.rows(raw)) == 23
+    assert len(site.rows(incidents)) == 1
+
+
+def test_a_broker_that_went_away_and_came_back_empty_is_read_on(
+    site: Site, own_broker: RestartedBroker, receiver: Receiver
+) -> None:
+    with running(site.loaded, own_broker.url):
+        with connect(own_broker.url) as client:
+            site.publish([50] * 10, client)
+            site.wait_done()
+        own_broker.stop()
+        own_broker.start()
+        with connect(own_broker.url) as client:
+            site.publish([10] * 40, client)
+            site.wait_done()
+        wait_until(lambda: len(receiver.titles) == 2)
+    assert len(site.rows(incidents)) == 1
+
+
+def test_minutes_are_rolled_up(site: Site, redis_url: str) -> None:
+    with running(site.loaded, redis_url):
+        site.publish([30] * 150)
+        site.wait_done()
+        rolled = wait_until(lambda: len(site.rows(minutes)) >= 3 and site.rows(minutes), 15)
+    full = rolled[1]
+    assert full.count_mean == pytest.approx(30)
+    assert full.readings == 60
+    assert full.unknown_share == pytest.approx(0)
+
+
+def test_an_incident_of_a_zone_that_is_no_longer_configured_is_cleared(
+    site: Site, redis_url: str, receiver: Receiver, make_site: MakeSite, tmp_path: Path
+) -> None:
+    with running(site.loaded, redis_url):
+        site.publish([50] * 20)
+        wait_until(lambda: receiver.titles)
+        wait_until(lambda: not site.unsettled())
+    changed = make_site(tmp_path, alerts={"channels": [{"name": "hook", "url": receiver.url}]})
+    with running(changed, redis_url):
+        wait_until(lambda: len(receiver.titles) == 2)
+    assert receiver.titles[1] == "[NORMAL] gate-1 / all: no longer watched, cleared"
+    assert site.rows(incidents)[0].cleared_at is not None
+
+
+def test_an_unreachable_history_is_one_clear_sentence(
+    make_site: MakeSite, tmp_path: Path, redis_url: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    loaded = make_site(tmp_path, history={"url": "sqlite:///folder"})
+    with pytest.raises(RuntimeError, match="folder"):
+        service.run(loaded, redis_url, threading.Event())
