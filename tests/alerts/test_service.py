@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import select
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError
 
-from alerts import service
+from alerts import outages, service
 from core.broker import connect
 from core.history import History
 from core.history_schema import incidents, minutes, outbox, raw, zone_states
-from core.messages import ALERTS_GROUP, Keys
+from core.live import LiveView
+from core.messages import ALERTS_GROUP, CameraState, Heartbeat, Keys, Service, State
 from core.site_file import LoadedSite
 from tests.alerts.conftest import Receiver, RestartedBroker
 from tests.alerts.readings import reading
@@ -227,6 +230,96 @@ def test_a_locked_database_delays_but_loses_nothing(
         wait_until(lambda: receiver.titles)
     assert len(site.rows(raw)) == 23
     assert len(site.rows(incidents)) == 1
+
+
+class FlakyHistory(History):
+    """Loses every fifth transaction, half of them after they were committed."""
+
+    chance = random.Random(3)
+    lost = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        fate = self.chance.random()
+        FlakyHistory.lost += fate < 0.2
+        with super().transaction() as connection:
+            yield connection
+            if fate < 0.1:
+                raise OperationalError("COMMIT", None, Exception("database is locked"))
+        if fate < 0.2:
+            raise OperationalError("COMMIT", None, Exception("connection lost"))
+
+
+def test_transactions_that_fail_before_or_after_their_commit_repeat_nothing(
+    site: Site, redis_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "History", FlakyHistory)
+    with running(site.loaded, redis_url):
+        for _ in range(16):
+            site.publish([50] * 5)
+            site.wait_done()
+        site.publish([10] * 40)
+        wait_until(lambda: len(receiver.titles) == 2, 20)
+        wait_until(lambda: not site.unsettled())
+    assert len(site.rows(incidents)) == 1
+    assert FlakyHistory.lost > 3
+    assert len(site.rows(raw)) == 120
+    assert [title.rpartition(", ")[2] for title in receiver.titles] == ["raised", "cleared"]
+
+
+def test_a_camera_that_goes_blind_is_an_incident_and_its_crowd_is_unseen(
+    site: Site, redis_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outages, "RAISE_AFTER_S", 1.0)
+    monkeypatch.setattr(outages, "CLEAR_AFTER_S", 1.0)
+    site.publish([50] * 20)
+
+    def live(state: CameraState) -> None:
+        """What ingest and a worker say now."""
+        now = time.time_ns() // 1_000_000
+        for each in (Service.INGEST, Service.WORKER):
+            beat = Heartbeat(
+                service=each, id=each, at=now, started_at=now, version="0", config_version="0"
+            )
+            site.client.xadd(Keys().heartbeats(), beat.to_fields())
+        said = State(camera="gate-1", at=now, state=state, since=now, last_frame_at=now)
+        site.client.xadd(Keys().states(0), said.to_fields())
+        if state is CameraState.LIVE:
+            site.client.xadd(READINGS, reading("gate-1", now, 50).to_fields())
+
+    def kinds() -> list[tuple[str, bool]]:
+        return [(row.kind, row.cleared_at is None) for row in site.rows(incidents)]
+
+    def told(event: str) -> bool:
+        return any(title.endswith(f", {event}") for title in receiver.titles)
+
+    def while_saying(state: CameraState, condition: Callable[[], bool]) -> None:
+        def said() -> bool:
+            live(state)
+            return condition()
+
+        wait_until(said, 15, every_s=0.3)
+
+    with running(site.loaded, redis_url) as thread:
+        seen = LiveView(redis_url, Keys(), site.loaded.site.cameras, pictures=False)
+        seen.start()
+        while_saying(CameraState.LIVE, lambda: seen.status("gate-1").ok and told("raised"))
+        ok_at = time.monotonic()
+        while_saying(CameraState.LIVE, lambda: time.monotonic() > ok_at + 1.5)
+        seen.stop()
+        while_saying(CameraState.OFFLINE, lambda: told("unseen"))
+        assert kinds() == [("crowd", True), ("camera", True)]
+        while_saying(CameraState.LIVE, lambda: told("cleared"))
+        assert kinds() == [("crowd", True), ("camera", False)]
+        assert thread.is_alive()
+    assert sorted(receiver.titles) == sorted(
+        [
+            "[WARNING] Gate 1 / all: 50 persons, raised",
+            "[WARNING] Gate 1: unknown (offline), raised",
+            "[WARNING] Gate 1 / all: unknown (offline), unseen",
+            "[NORMAL] Gate 1: ok again, cleared",
+        ]
+    )
 
 
 def test_a_broker_that_went_away_and_came_back_empty_is_read_on(

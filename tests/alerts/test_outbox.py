@@ -1,0 +1,339 @@
+"""Which notices leave, when, and which are dropped: a real database, a clock that a test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from alerts.incidents import IncidentBook
+from alerts.notices import Notice
+from alerts.outages import WORKER, Outage
+from alerts.outbox import Outbox
+from core.history import History
+from core.history_schema import incidents, outbox
+from core.settings import Site
+from crowd.levels import Event, EventKind
+from crowd.tracker import ZoneValue
+
+MINUTE = 60_000
+
+
+class Clock:
+    """Time as the test sets it."""
+
+    def __init__(self) -> None:
+        self.now = 1_795_519_431_000
+
+    def now_ms(self) -> int:
+        return self.now
+
+
+class Tally:
+    """Stands where the heartbeat is: counts what would be sent with it."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, float] = {}
+
+    def count(self, name: str, amount: float = 1.0) -> None:
+        self.counts[name] = self.counts.get(name, 0.0) + amount
+
+
+class Desk:
+    """A site with two channels, its incidents, and a receiver per channel that can be down."""
+
+    def __init__(self, history: History) -> None:
+        self.site = Site.model_validate(
+            {
+                "cameras": [
+                    {
+                        "id": "gate",
+                        "source": "x.mp4",
+                        "zones": [
+                            {"id": "all", "levels": {"unit": "persons", "watch": 20}},
+                            {"id": "door", "levels": {"unit": "persons", "watch": 20}},
+                        ],
+                    }
+                ],
+                "alerts": {
+                    "channels": [
+                        {"name": "room", "url": "json://room", "min_level": "warning"},
+                        {
+                            "name": "chief",
+                            "url": "json://chief",
+                            "min_level": "critical",
+                            "cooldown": "2h",
+                        },
+                    ]
+                },
+            }
+        )
+        self.history = history
+        self.clock = Clock()
+        self.tally = Tally()
+        self.down: set[str] = set()
+        self.delivered: list[tuple[str, str]] = []
+        self.keys: list[str] = []
+        self.book = IncidentBook(self.site)
+        self.sender = self.new_sender()
+
+    def new_sender(self, send: Callable[[str, Notice, str], str | None] | None = None) -> Outbox:
+        return Outbox(
+            self.history,
+            self.site.alerts.channels,
+            self.clock,  # type: ignore[arg-type]
+            "elsewhere/1/1",
+            self.tally,  # type: ignore[arg-type]
+            send or self.receive,
+        )
+
+    def receive(self, url: str, notice: Notice, level: str) -> str | None:
+        channel = url.rpartition("/")[2]
+        if channel in self.down:
+            return "connection refused"
+        self.delivered.append((channel, notice.title.rpartition(", ")[2] + " " + level))
+        self.keys.append(notice.key)
+        return None
+
+    def event(self, kind: str, level: str, previous: str, zone: str = "all") -> None:
+        camera = self.site.cameras[0]
+        settings = next(each for each in camera.zones if each.id == zone)
+        event = Event(
+            EventKind(kind), self.clock.now, level, previous, 50.0, 45.0, 55.0, 60.0, "critical"
+        )
+        value = ZoneValue(self.clock.now, 50.0, 45.0, 55.0, 50.0, None, level)
+        with self.history.transaction() as connection:
+            self.book.crowd_event(connection, camera, settings, event, value, self.clock.now)
+
+    def outage(self, outage: Outage) -> None:
+        with self.history.transaction() as connection:
+            self.book.outage(connection, outage, self.clock.now)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time go by, with the sender looking each ten seconds."""
+        for _ in range(round(seconds / 10)):
+            self.clock.now += 10_000
+            self.sender.send_due()
+
+    def rows(self, table: Any) -> list[Any]:
+        with self.history.transaction() as connection:
+            return list(connection.execute(select(table)).all())
+
+    @property
+    def reasons(self) -> list[str]:
+        return [row.error for row in self.rows(outbox) if row.dropped_at is not None]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    history = History.open(f"sqlite:///{tmp_path}/history.db")
+    yield Desk(history)
+    history.close()
+
+
+def test_a_channel_hears_from_its_own_level_on_and_of_the_clear(desk: Desk) -> None:
+    desk.event("raised", "watch", "normal")
+    desk.event("escalated", "warning", "watch")
+    desk.event("escalated", "critical", "warning")
+    desk.event("eased", "watch", "critical")
+    desk.event("cleared", "normal", "watch")
+    desk.sender.send_due()
+    assert desk.delivered == [
+        ("room", "escalated warning"),
+        ("room", "escalated critical"),
+        ("chief", "escalated critical"),
+        ("room", "cleared normal"),
+        ("chief", "cleared normal"),
+    ]
+    assert desk.keys[0] == "incident 1 change 2"
+    assert desk.tally.counts == {"notifications_sent_total": 5}
+
+
+def test_a_channel_that_heard_of_nothing_gets_no_clear(desk: Desk) -> None:
+    desk.event("raised", "watch", "normal")
+    desk.event("cleared", "normal", "watch")
+    assert desk.sender.send_due() == 0
+    assert desk.rows(outbox) == []
+
+
+def test_a_failed_delivery_is_tried_again_with_growing_pauses_and_the_others_go_on(
+    desk: Desk,
+) -> None:
+    desk.down = {"room"}
+    desk.event("raised", "critical", "normal")
+    desk.sender.send_due()
+    assert desk.delivered == [("chief", "raised critical")]
+    attempts = []
+    for _ in range(300):
+        desk.clock.now += 1000
+        desk.sender.send_due()
+        attempts.append(desk.rows(outbox)[0].attempts)
+    assert 8 <= attempts[-1] <= 14
+    assert desk.rows(outbox)[0].error == "connection refused"
+    desk.down = set()
+    desk.pass_time(60)
+    assert desk.delivered[1:] == [("room", "raised critical")]
+    assert desk.rows(outbox)[0].error is None
+
+
+def test_notices_of_an_incident_keep_their_order_through_a_failure(desk: Desk) -> None:
+    desk.down = {"room"}
+    desk.event("raised", "warning", "normal")
+    desk.sender.send_due()
+    desk.event("cleared", "normal", "warning")
+    desk.pass_time(60)
+    desk.down = set()
+    desk.pass_time(120)
+    assert desk.delivered == [("room", "raised warning"), ("room", "cleared normal")]
+
+
+def test_the_same_level_within_the_cooldown_waits_and_is_dropped_when_it_is_over(
+    desk: Desk,
+) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.event("cleared", "normal", "warning")
+    desk.sender.send_due()
+    desk.pass_time(60)
+    desk.event("raised", "warning", "normal")
+    desk.pass_time(30)
+    desk.event("cleared", "normal", "warning")
+    desk.pass_time(600)
+    assert desk.delivered == [("room", "raised warning"), ("room", "cleared normal")]
+    assert desk.reasons == [
+        "its level was over within the cooldown",
+        "none of its incident's notices was delivered",
+    ]
+
+
+def test_an_incident_that_outlasts_the_cooldown_is_told_at_its_end(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.event("cleared", "normal", "warning")
+    desk.sender.send_due()
+    desk.pass_time(60)
+    desk.event("raised", "warning", "normal")
+    desk.pass_time(200)
+    assert len(desk.delivered) == 2
+    desk.pass_time(60)
+    assert desk.delivered[2:] == [("room", "raised warning")]
+
+
+def test_a_higher_level_and_another_zone_pass_the_cooldown(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.sender.send_due()
+    desk.event("escalated", "critical", "warning")
+    desk.event("raised", "warning", "normal", zone="door")
+    desk.sender.send_due()
+    assert desk.delivered == [
+        ("room", "raised warning"),
+        ("room", "escalated critical"),
+        ("chief", "escalated critical"),
+        ("room", "raised warning"),
+    ]
+
+
+def test_a_failed_delivery_starts_no_cooldown(desk: Desk) -> None:
+    desk.down = {"chief"}
+    desk.event("raised", "critical", "normal")
+    desk.sender.send_due()
+    desk.event("cleared", "normal", "critical")
+    desk.pass_time(16 * 60)
+    desk.down = set()
+    desk.event("raised", "critical", "normal")
+    desk.pass_time(60)
+    assert [what for channel, what in desk.delivered if channel == "chief"] == ["raised critical"]
+
+
+def test_a_stale_notice_is_dropped_and_said_so(desk: Desk) -> None:
+    desk.down = {"room"}
+    desk.event("raised", "warning", "normal")
+    desk.sender.send_due()
+    desk.event("cleared", "normal", "warning")
+    desk.clock.now += 16 * MINUTE
+    desk.down = set()
+    desk.sender.send_due()
+    assert desk.delivered == []
+    assert desk.reasons == [
+        "stale: its level is over",
+        "none of its incident's notices was delivered",
+    ]
+    assert desk.tally.counts["notifications_dropped_total"] == 2
+
+
+def test_an_old_notice_of_a_level_that_still_holds_is_delivered(desk: Desk) -> None:
+    desk.down = {"room"}
+    desk.event("raised", "warning", "normal")
+    desk.sender.send_due()
+    desk.clock.now += 60 * MINUTE
+    desk.down = set()
+    desk.sender.send_due()
+    assert desk.delivered == [("room", "raised warning")]
+
+
+def test_a_removed_channel_gets_nothing(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    del desk.sender._channels["room"]
+    desk.sender.send_due()
+    assert desk.delivered == []
+    assert desk.reasons == ["its channel is no longer configured"]
+
+
+def test_a_blind_camera_is_told_once_with_its_open_incident(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.outage(Outage("gate", True, "stalled", "no frame for 30 s"))
+    desk.outage(Outage("gate", False, "", ""))
+    desk.sender.send_due()
+    assert sorted(desk.delivered) == sorted(
+        [
+            ("room", "raised warning"),  # the crowd
+            ("room", "raised warning"),  # the camera
+            ("room", "unseen warning"),
+            ("room", "cleared normal"),  # the camera
+        ]
+    )
+    kinds = {(row.kind, row.cleared_at is None) for row in desk.rows(incidents)}
+    assert kinds == {("crowd", True), ("camera", False)}
+    titles = [row.title for row in desk.rows(outbox)]
+    assert "[WARNING] gate: unknown (stalled), raised" in titles
+    assert "[WARNING] gate / all: unknown (stalled), unseen" in titles
+    assert "[NORMAL] gate: ok again, cleared" in titles
+
+
+def test_a_missing_worker_is_an_incident_of_the_site(desk: Desk) -> None:
+    desk.outage(Outage(WORKER, True, "no worker", "no worker is running"))
+    desk.sender.send_due()
+    (incident,) = desk.rows(incidents)
+    assert (incident.kind, incident.camera, incident.zone) == ("worker", "", None)
+    assert desk.rows(outbox)[0].title == "[WARNING] Headcount: unknown (no worker), raised"
+
+
+def test_one_process_sends_at_a_time(desk: Desk) -> None:
+    desk.sender.send_due()
+    second = Outbox(
+        desk.history,
+        desk.site.alerts.channels,
+        desk.clock,  # type: ignore[arg-type]
+        "elsewhere/2/1",
+        desk.tally,  # type: ignore[arg-type]
+        desk.receive,
+    )
+    desk.event("raised", "warning", "normal")
+    assert second.send_due() == 0
+    assert desk.sender.send_due() == 1
+
+
+def test_a_crash_between_delivery_and_marking_repeats_the_notice_with_its_key(desk: Desk) -> None:
+    class Crash(BaseException):
+        pass
+
+    def deliver_and_crash(url: str, notice: Notice, level: str) -> str | None:
+        desk.receive(url, notice, level)
+        raise Crash
+
+    desk.event("raised", "warning", "normal")
+    with pytest.raises(Crash):
+        desk.new_sender(deliver_and_crash).send_due()
+    desk.new_sender().send_due()
+    assert desk.keys == ["incident 1 change 1"] * 2
