@@ -8,7 +8,6 @@ along. It decides nothing: each attempt is asked for, and each result is told, o
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import queue
 import signal
@@ -24,13 +23,13 @@ from core.clock import Clock
 from core.logging import configure_logging
 from core.messages import Keys
 from ingest.child_events import OPEN_LINE, Event, EventKind, Job
+from ingest.lifeline import die_with_parent
 from ingest.player import Player
 from ingest.publishing import EveryFrame, FrameSink, NewestFrames
 from ingest.source import OpenSource, SourceError, open_source
 
 _TELL_EVERY_S = 0.5
 _STOP_WITHIN_S = 0.8
-_PR_SET_PDEATHSIG = 1
 
 
 class Camera:
@@ -113,12 +112,6 @@ class Camera:
         self._output.write(Event(kind=kind, **counts, **fields).line())
 
 
-def _die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends, however it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _private_stdout() -> IO[bytes]:
     """The pipe to the parent; anything else that is printed goes to stderr instead."""
     output = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -137,7 +130,7 @@ def _follow_requests(requests: queue.Queue[bytes], stopping: threading.Event) ->
 
 def main() -> None:
     """Run until stdin closes."""
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; the parent decides
     output = _private_stdout()
     configure_logging("ingest")

@@ -46,6 +46,8 @@ class Player:
         self._decoded = decoded
         self._alive = alive
         self._stopping = stopping
+        self._sampler = Sampler(camera.fps)
+        self._pacer = Pacer()
         self._played_s = 0.0  # of recordings, over all repeats
         self._errors = 0  # in a row
         self._errors_since = 0.0
@@ -90,30 +92,35 @@ class Player:
             raise SourceError(Reason.OFFLINE, detail)
 
     def _play_recording(self, source: OpenSource) -> None:
-        sampler = Sampler(self._camera.fps)
-        pacer = Pacer() if self._camera.play.pace == "real" else None
         step = 1 / source.fps if source.fps else 0.04
         position = -step
-        for packet, _ in self._packets(source):
-            for frame in self._frames(source, packet):
-                stamped = frame.time is not None
-                position = frame.time - source.start_s if stamped else position + step
-                if pacer is not None:
-                    self._wait(pacer.wait_s(position, time.monotonic()))
-                if self._stopping.is_set():
-                    return
-                self._decoded(frame)
-                if sampler.pick(position):
-                    elapsed = self._played_s + position
-                    place_s = max(0.0, round(position, 6))
-                    self._sink.put(Captured(upright(frame), time.monotonic(), place_s, elapsed))
+        try:
+            for packet, _ in self._packets(source):
+                for frame in self._frames(source, packet):
+                    stamped = frame.time is not None
+                    position = frame.time - source.start_s if stamped else position + step
+                    self._wait_for(self._played_s + position)
+                    if self._stopping.is_set():
+                        return
+                    self._take_recorded(frame, position)
+        finally:
+            self._played_s += position + step
         if position < 0 and not self._stopping.is_set():
             detail = f"{place(self._camera.source)} holds no picture that can be decoded."
             raise SourceError(Reason.DECODE_ERRORS, detail)
-        self._played_s += position + step
 
-    def _wait(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
+    def _take_recorded(self, frame: Any, position_s: float) -> None:
+        self._decoded(frame)
+        elapsed = self._played_s + position_s
+        if self._sampler.pick(elapsed):
+            place_s = max(0.0, round(position_s, 6))
+            self._sink.put(Captured(upright(frame), time.monotonic(), place_s, elapsed))
+
+    def _wait_for(self, elapsed_s: float) -> None:
+        """Wait until the frame is due that lies ``elapsed_s`` after the first one."""
+        if self._camera.play.pace == "fast":
+            return
+        end = time.monotonic() + self._pacer.wait_s(elapsed_s, time.monotonic())
         while (left := end - time.monotonic()) > 0:
             if left > _SIGN_EVERY_S:
                 self._alive()

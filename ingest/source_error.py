@@ -74,6 +74,11 @@ def classify(error: Exception, source: str, elapsed_s: float, limit_s: float) ->
         return SourceError(Reason.NOT_FOUND, f"There is no {where.removeprefix('the ')}.")
     if isinstance(error, av.error.DecoderNotFoundError):
         return SourceError(Reason.NO_VIDEO, f"{where} has a video codec that is not known here.")
+    if network and isinstance(error, av.error.EOFError):
+        return SourceError(Reason.OFFLINE, f"{where} closed the connection without an answer.")
+    if source.lower().startswith("rtsp") and isinstance(error, av.error.InvalidDataError):
+        detail = f"{where} closed the connection, or is no RTSP server."
+        return SourceError(Reason.OFFLINE, detail)
     if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
         return _system_error(error.errno, where, network)
     return SourceError(Reason.NO_VIDEO, f"{where} is nothing that can be read as video.")

@@ -200,4 +200,5 @@ class CameraSupervisor:
         state, reason, detail = shown
         well = state in (CameraState.LIVE, CameraState.CONNECTING, CameraState.ENDED)
         report = log.info if well else log.warning
-        report("camera state", camera=self.camera.id, state=state, reason=reason, detail=detail)
+        more = {} if well or not detail else {"reason": str(reason), "detail": detail}
+        report("camera state", camera=self.camera.id, state=str(state), **more)

@@ -37,6 +37,9 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(folder / "hall.mp4", 4, width=640, height=360)
     write_video(folder / "short.mp4", 1)
     write_video(folder / "ten.mp4", 10)
+    whole = (folder / "gate.mp4").read_bytes()
+    start = whole.index(b"mdat") + 4
+    (folder / "damaged.mp4").write_bytes(whole[:start] + bytes(len(whole) - start))
     (folder / "notes.mp4").write_text("This is a text, whatever its name says.\n" * 50)
     return folder
 

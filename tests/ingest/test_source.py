@@ -4,6 +4,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,14 @@ def test_a_server_that_never_answers_is_a_timeout(scheme: str) -> None:
         url = f"{scheme}://admin:{CANARY}@127.0.0.1:{silent.getsockname()[1]}/gate"
         assert failure(url, open_timeout_s=2, read_timeout_s=2).reason is Reason.TIMEOUT
         assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_server_that_hangs_up_is_offline(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        pool.submit(lambda: server.accept()[0].close())
+        url = f"{scheme}://admin:{CANARY}@127.0.0.1:{server.getsockname()[1]}/gate"
+        assert failure(url).reason is Reason.OFFLINE
 
 
 def test_an_unknown_host_is_offline() -> None:

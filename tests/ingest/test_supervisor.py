@@ -56,6 +56,7 @@ def test_each_failure_has_its_reason_and_no_password_is_told(
             "server": (f"rtsp://admin:{CANARY}@127.0.0.1:{unused_port}/gate", Reason.REFUSED),
             "path": (rtsp.url("nowhere"), Reason.NOT_FOUND),
             "text": (str(videos / "notes.mp4"), Reason.NO_VIDEO),
+            "damage": (str(videos / "damaged.mp4"), Reason.DECODE_ERRORS),
             "webcam": ("63", Reason.NOT_FOUND),
         }
         cameras = [{"id": name, "source": source} for name, (source, _) in expected.items()]
@@ -127,14 +128,17 @@ def test_a_blocked_process_is_replaced_and_a_crashed_one_too(redis_url: str, vid
 
 def test_a_file_repeats_and_its_positions_start_again(redis_url: str, videos: Path) -> None:
     with Rig(redis_url, {"id": "short", "source": str(videos / "short.mp4")}) as rig:
-        positions = [rig.wait_for_new_frame("short").position_s for _ in range(12)]
+        frames = [rig.wait_for_new_frame("short") for _ in range(12)]
         state = rig.wait_for("short", CameraState.LIVE)
-    places = [-1.0 if position is None else position for position in positions]
+    places = [-1.0 if frame.position_s is None else frame.position_s for frame in frames]
     assert min(places) >= 0
     assert max(places) < 1
     wraps = sum(after < before for before, after in pairwise(places))
     assert wraps >= 2
     assert state.reconnects == 0
+    captured = frames[-1].seq - frames[0].seq
+    seconds = (frames[-1].captured_at - frames[0].captured_at) / 1000
+    assert captured / seconds == pytest.approx(5, rel=0.2), "in real time, also from end to start"
 
 
 def test_a_file_played_once_ends(redis_url: str, videos: Path) -> None:
