@@ -18,7 +18,7 @@ def test_the_demo_counts_compares_and_leaves_nothing(tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     places = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(temporary)}
-    arguments = ["demo", "--port", str(free_port()), "--clip-seconds", "4", "--seconds", "40"]
+    arguments = ["demo", "--port", str(free_port()), "--clip-seconds", "4", "--seconds", "25"]
     result = headcount(*arguments, timeout_s=200, **places)
     assert result.returncode == 0, result.stderr
     for text in (

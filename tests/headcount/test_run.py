@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -50,6 +51,7 @@ class Running:
             return json.loads(answer.read())
 
     def statuses(self) -> dict[str, str]:
+        assert self.process.status() != psutil.STATUS_ZOMBIE, "the site has ended"
         try:
             return {camera["id"]: camera["status"] for camera in self.get("/api/v1/cameras")}
         except OSError:
@@ -82,21 +84,28 @@ def running_site(path: Path, port: int, **variables: str) -> Iterator[Running]:
         print(path.with_suffix(".log").read_text())
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for temporary files whose path is short enough for a socket in it."""
+    with tempfile.TemporaryDirectory(prefix="hc-") as folder:
+        yield Path(folder)
+
+
 def leftovers(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("headcount-*"))
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("weights")
-def test_from_video_to_notification_and_nothing_left_behind(tmp_path: Path, clips: Path) -> None:
+def test_from_video_to_notification_and_nothing_left_behind(
+    tmp_path: Path, short_folder: Path, clips: Path
+) -> None:
     port = free_port()
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
     cameras = [
         {
             "id": name,
             "source": str(clips / f"{name}.mp4"),
-            "zones": [{"id": "all", "levels": LEVELS}],
+            "zones": [{"id": "all", "levels": {**LEVELS}}],
         }
         for name in ("plaza", "concourse")
     ]
@@ -107,7 +116,7 @@ def test_from_video_to_notification_and_nothing_left_behind(tmp_path: Path, clip
             dashboard={"port": port},
             alerts={"channels": [{"name": "hook", "url": receiver.url, "min_level": "watch"}]},
         )
-        with running_site(site, port, TMPDIR=str(temporary)) as running:
+        with running_site(site, port, TMPDIR=str(short_folder)) as running:
             both_ok = {"plaza": "ok", "concourse": "ok"}
             wait_until(lambda: running.statuses() == both_ok, FIRST_READING_WITHIN_S, 0.5)
             wait_until(lambda: receiver.notices, 30)
@@ -115,14 +124,14 @@ def test_from_video_to_notification_and_nothing_left_behind(tmp_path: Path, clip
             assert incident["kind"] == "crowd"
             key = f"incident {incident['id']} change"
             wait_until(lambda: any(key in str(notice) for notice in receiver.notices), 30)
-            assert any(name.startswith("headcount-") for name in leftovers(temporary))
+            assert any(name.startswith("headcount-") for name in leftovers(short_folder))
 
             running.worker().kill()
             wait_until(lambda: "unknown" in running.statuses().values(), 20, 0.2)
             wait_until(lambda: running.statuses() == both_ok, FIRST_READING_WITHIN_S, 0.5)
             processes = running.process.children(recursive=True)
         assert not any(process.is_running() for process in processes)
-    assert leftovers(temporary) == []
+    assert leftovers(short_folder) == []
     assert (tmp_path / "history.db").is_file()
 
 
