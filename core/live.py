@@ -68,6 +68,7 @@ class LiveView:
         self._changed = threading.Condition()
         self._version = 0
         self._heard_at: float | None = None  # monotonic; None while the broker is away
+        self._measure_at = 0.0  # monotonic
         self._stop = threading.Event()
         self._client = connect(url)
         self.clock = Clock(self._client, measures_when_due=False)  # measured by our own thread
@@ -179,17 +180,15 @@ class LiveView:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _heard(self) -> None:
-        if self._heard_at is None:
-            log.info("the broker answers")
+        if time.monotonic() >= self._measure_at:
             self.clock.measure()
             self._measure_at = time.monotonic() + _MEASURE_EVERY_S
-            with self._changed:
-                self._heard_at = time.monotonic()
-                self._announce()
-        elif time.monotonic() > self._measure_at:
-            self.clock.measure()
-            self._measure_at = time.monotonic() + _MEASURE_EVERY_S
+        is_back = self._heard_at is None
         self._heard_at = time.monotonic()
+        if is_back:
+            log.info("the broker answers")
+            with self._changed:
+                self._announce()
 
     def _lost(self, error: Exception) -> None:
         if self._heard_at is not None:

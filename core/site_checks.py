@@ -118,11 +118,13 @@ def _check_polygon(value: Any, place: Place) -> Iterator[Fault]:
     if points is None or len(points) < 3:
         return
     polygon = shapely.Polygon(points)
-    if not polygon.is_valid:
+    if polygon.convex_hull.area < _SMALLEST_AREA:
+        yield Fault("the zone has no area: its corners lie on a line or on one point", place)
+    elif not polygon.is_valid:
         message = "the outline crosses itself; give the corners in order, once round the zone"
         yield Fault(message, place)
     elif polygon.area < _SMALLEST_AREA:
-        yield Fault("the zone has no area: its corners lie on a line or on one point", place)
+        yield Fault("the zone has next to no area", place)
 
 
 def _check_ground(value: Any, place: Place) -> Iterator[Fault]:

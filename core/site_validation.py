@@ -71,9 +71,12 @@ def _unknown_key(place: Place) -> str:
 
 def _custom_fault(document: Document, place: Place, message: str) -> Fault:
     """A fault that a validator of ours found, at the key that its sentence begins with."""
-    value = _value_at(document, place)
-    if isinstance(value, str) and value and place in document.unexpanded:
-        message = message.replace(value, document.unexpanded[place])
+    if place in document.unexpanded:
+        # The sentence may quote the value, which is nobody's business.
+        found = found_words(document, place)
+        allowed = _allowed_words(place)
+        allowed = _description(place) if allowed == "text" else f"allowed is {allowed}"
+        return Fault(f"{found} cannot be used; {allowed}", place)
     first_word = tuple(message.partition(" ")[0].split("."))
     if (*place, *first_word) in document.lines:
         place = (*place, *first_word)
@@ -112,3 +115,9 @@ def _allowed(place: Place) -> Allowed | None:
 def _allowed_words(place: Place) -> str:
     allowed = _allowed(place)
     return allowed.words() if allowed else "nothing"
+
+
+def _description(place: Place) -> str:
+    section = _allowed(place[:-1])
+    description = section.kind.model_fields[str(place[-1])].description if section else None
+    return f"expected: {description}"

@@ -39,7 +39,9 @@ _PLAINER = (
     ("could not find expected ':'", "a key has no ':' after it, or a quote is missing"),
     ("expected <block end>", "the indentation does not line up with the lines above"),
     ("unexpected end of stream", "a quote or a bracket is never closed"),
-    ("but found '<stream end>'", "a quote or a bracket is never closed"),
+    ("expected ',' or", "a bracket is never closed, or a comma is missing"),
+    ("cannot start any token", "text that begins with @, %, ` or such must be in quotes"),
+    ("nested deeper", f"nested deeper than {_DEEPEST} levels"),
     ("expected a single document", "a second document begins here ('---'); one is allowed"),
 )
 
@@ -101,6 +103,8 @@ def parse(text: str, environment: Mapping[str, str] | None = None) -> Document:
 
 def _syntax_fault(error: yaml.MarkedYAMLError) -> Fault:
     mark = error.problem_mark or error.context_mark
+    if "could not find expected ':'" in str(error.problem):
+        mark = error.context_mark  # of the key; the problem shows only after it
     said = f"{error.context or ''} {error.problem or ''}".strip()
     plain = next((words for known, words in _PLAINER if known in said), f"not valid YAML: {said}")
     if "never closed" in plain and error.context_mark:

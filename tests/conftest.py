@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pytest
 import redis
 import yaml
 
 from core.broker import LocalBroker, connect
-
-if TYPE_CHECKING:
-    from core.site_file import LoadedSite
+from core.site_file import LoadedSite, load_site
 
 REPOSITORY = Path(__file__).parent.parent
 NO_SKIP = os.environ.get("HEADCOUNT_NO_SKIP") == "1"
@@ -68,8 +66,6 @@ def make_site() -> MakeSite:
 
     >>> make_site(tmp_path, cameras=[{"id": "hall", "source": "hall.mp4"}])
     """
-
-    from core.site_file import load_site
 
     def make(folder: Path, **sections: Any) -> LoadedSite:
         cameras: Mapping[str, Any] = {"id": "gate-1", "source": "rtsp://127.0.0.1:9/gate"}
