@@ -26,6 +26,7 @@ from dashboard.overlay import Overlays
 log = structlog.get_logger()
 
 LEVELS = ("normal", *LEVEL_NAMES)  # lowest first
+COUNTS = {"count", "low", "high"}
 POLL_EVERY_S = 1.0
 NOTIFY_EVERY_S = 0.5
 FIRST_LOOK_S = 2.0  # for the broker to answer before the first values are shown
@@ -270,20 +271,21 @@ class Values:
             return ZoneValue(zone.id)
         row = self._zone_rows.get((settings.id, zone.id))
         limit_ms = 1000 * (freshness_limit_s(settings) + POLL_EVERY_S)
-        if row is not None and reading.captured_at - row["at"] <= limit_ms:
-            density = row["density"]
-            return ZoneValue(
-                id=zone.id,
-                count=round(row["count"], 2),
-                low=round(row["low"], 2),
-                high=round(row["high"], 2),
-                density=None if density is None else round(density, 3),
-                level=row["level"] if zone.levels is not None else None,
-            )
-        if zone.polygon is not None:
+        if row is not None and reading.captured_at - row["at"] > limit_ms:
+            row = None
+        whole = zone.polygon is None
+        if row is None and not whole:
             return ZoneValue(zone.id)
+        # The picture's own count is a moment newer than what the alerts service wrote of it.
+        counts = reading.model_dump(include=COUNTS) if whole or row is None else row
+        density = None if row is None else row["density"]
         return ZoneValue(
-            zone.id, round(reading.count, 2), round(reading.low, 2), round(reading.high, 2)
+            id=zone.id,
+            count=round(counts["count"], 2),
+            low=round(counts["low"], 2),
+            high=round(counts["high"], 2),
+            density=None if density is None else round(density, 3),
+            level=None if row is None or zone.levels is None else row["level"],
         )
 
 

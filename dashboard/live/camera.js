@@ -32,6 +32,7 @@ class CameraView {
     this.lost = element("p", "lost");
     this.lost.setAttribute("role", "status");
     this.chart = new Chart(data, this.settings);
+    root.classList.add("camera-root");
     root.append(
       this.lost,
       element(
@@ -202,6 +203,7 @@ class CameraView {
     clearInterval(this.timer);
     this.chart.remove();
     pictures.remove(this.slot);
+    this.root.classList.remove("camera-root");
     this.root.replaceChildren();
   }
 }

@@ -107,12 +107,12 @@ class Chart {
     const now = feed.now();
     const from = now - RANGES[this.range] * 1000;
     const points = [...this.rows, ...this.tail].filter((row) => row.at >= from);
-    const highest = Math.max(
-      this.measure === "density" ? 1 : 5,
-      ...points.flatMap((row) => this.values(row).map((value) => value ?? 0)),
+    const seen = points.flatMap((row) => this.values(row).filter((value) => value !== null));
+    const highest = Math.max(this.measure === "density" ? 1 : 5, ...seen);
+    // The lowest threshold shows how much room there is; those far above would flatten the line.
+    const near = this.thresholds().map(([, value]) => value).filter(
+      (value, place) => !seen.length || value <= highest * (place === 0 ? 5 : 2.5),
     );
-    // Thresholds far above what was seen would flatten the line; those near it are shown.
-    const near = this.thresholds().map(([, value]) => value).filter((v) => v <= highest * 2.5);
     const top = niceTop(Math.max(highest, ...near) * 1.05);
     this.scale = {
       from, now, top, width, height,

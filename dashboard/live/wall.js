@@ -203,6 +203,7 @@ class Wall {
     const known = values.filter((value) => value.count !== null);
     const total = known.reduce((sum, value) => sum + value.count, 0);
     const words = { n: Math.round(total), cameras: known.length, all: this.tiles.size };
+    this.total.hidden = !known.length;
     setText(this.total, known.length ? say(text, "wall.total", words) : "");
     for (const [level, chip] of Object.entries(this.tally)) {
       const n = [...this.tiles.values()].filter((tile) => tile.level === level).length;
@@ -219,9 +220,10 @@ class Wall {
     this.fit();
   }
 
-  /** Lays the tiles out again when a picture's shape became known. */
+  /** Lays the tiles out again when a picture's shape became known, or the banner came or went. */
   fit() {
-    const shapes = [...this.tiles.values()].map((tile) => tile.aspect.toFixed(2)).join();
+    const aspects = [...this.tiles.values()].map((tile) => tile.aspect.toFixed(2));
+    const shapes = `${aspects.join()} ${this.lost.offsetHeight}`;
     if (shapes !== this.shapes) {
       this.shapes = shapes;
       this.layout();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def test_a_blind_camera_is_plainly_unknown_and_worst_comes_first(
     expect(gate.locator(".chip")).to_have_text("Unknown")
     expect(gate.locator(".count").first).to_have_text("–")
     expect(gate.locator(".reason")).to_have_text("Camera is offline")
-    expect(gate.locator(".age")).to_have_text("5 s ago")
+    expect(gate.locator(".age")).to_have_text(re.compile(r"^[2-9] s ago$"))
     expect(page.locator(".summary")).to_contain_text("2 unknown")
     expect(tiles.nth(1).locator(".name")).to_have_text("Gate <1>")
 
@@ -156,7 +157,7 @@ def test_the_camera_page_switches_overlay_zone_and_range(
     wait_until(lambda: asked(visit, "step=auto"))
     page.get_by_role("button", name="people/m²").click()
 
-    expect(page.locator("svg.chart .chart-levels text")).to_contain_text(["Watch 3"])
+    expect(page.locator("svg.chart .chart-levels text").first).to_have_text("Watch 3")
     assert visit.errors == []
     assert visit.external() == []
 
@@ -186,7 +187,7 @@ def test_the_system_page_says_what_is_wrong_and_what_to_do(
     visit: Visit, fed: RunningDashboard
 ) -> None:
     page = visit.open("/system")
-    expect(page.get_by_text("This machine counts 2.5 frames/s")).to_be_visible()
+    expect(page.get_by_text("This machine counts 2.5 frames/s, the site asks")).to_be_visible()
 
     fed.feeder.services = (Service.INGEST, Service.ALERTS)
 
@@ -194,14 +195,15 @@ def test_the_system_page_says_what_is_wrong_and_what_to_do(
     assert visit.errors == []
 
 
-@pytest.mark.parametrize("path", ["/", "/camera?camera=hall", "/incidents", "/system"])
-def test_pages_fit_a_phone(visit: Visit, path: str) -> None:
+def test_pages_fit_a_phone(visit: Visit, fed: RunningDashboard) -> None:
+    fed.feeder.incident()
     visit.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    page = visit.open(path)
+    for path in ("/", "/camera?camera=hall", "/incidents", "/system"):
+        page = visit.open(path)
 
-    expect(page.get_by_text("Main hall").first).to_be_attached()
-    main = page.locator("[data-testid=stMain]")
-    assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+        expect(page.get_by_text("Main hall").first).to_be_attached()
+        main = page.locator("[data-testid=stMain]")
+        assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0, path
     assert visit.errors == []
 
 
