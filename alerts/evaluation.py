@@ -9,6 +9,7 @@ from typing import Any
 from core.messages import Reading
 from core.settings import CameraSettings, Levels, Zone
 from core.status import freshness_limit_s
+from crowd.density import DensityField
 from crowd.ground import Ground
 from crowd.levels import Event, LevelSettings
 from crowd.pose import GroundError
@@ -43,6 +44,7 @@ class CameraZones:
         self.faults: dict[str, str] = {}
         self._aspect = 0.0
         self._grounds: dict[str, Ground] = {}
+        self._fields: dict[str, DensityField] = {}  # of zones with `measure: worst_cell`
         self._trackers: dict[str, ZoneTracker] = {}
         self._stored: dict[str, Mapping[str, Any]] = {}
         self._last_at = -1
@@ -80,9 +82,17 @@ class CameraZones:
             people = count_in_zone(
                 reading.count, reading.low, reading.high, reading.heads, zone.polygon, inside
             )
-            value, events = tracker.step(reading.captured_at, people)
+            value, events = tracker.step(reading.captured_at, people, self._worst(zone, reading))
             results.append(ZoneResult(zone, value, events, tracker.peak, tracker.to_state()))
         return results
+
+    def _worst(self, zone: Zone, reading: Reading) -> float | None:
+        """Density of the zone's densest place, where its levels ask for that."""
+        field = self._fields.get(zone.id)
+        if field is None:
+            return None
+        places = self._grounds[zone.id].heads_to_ground(reading.heads)
+        return field.worst(places, [weight for _, _, weight in reading.heads])
 
     def _restart(self) -> None:
         for tracker in self._trackers.values():
@@ -94,7 +104,7 @@ class CameraZones:
         for zone_id, tracker in self._trackers.items():
             self._stored[zone_id] = tracker.to_state()
         self._aspect = aspect
-        self._trackers, self._grounds, self.faults = {}, {}, {}
+        self._trackers, self._grounds, self._fields, self.faults = {}, {}, {}, {}
         for zone in self.camera.zones:
             try:
                 self._trackers[zone.id] = self._tracker(zone)
@@ -117,13 +127,25 @@ class CameraZones:
             tracker = ZoneTracker(area_m2=area)
         else:
             levels = level_settings(zone.levels, freshness_limit_s(self.camera))
-            tracker = ZoneTracker(levels, zone.levels.unit, area)
+            field = self._field(zone)
+            cell = None if field is None else field.cell_m2
+            tracker = ZoneTracker(levels, zone.levels.unit, area, cell)
         if zone.id in self._stored:
             stored = self._stored[zone.id]
             tracker.restore(stored)
             if stored.get("restart"):
                 tracker.restart()
         return tracker
+
+    def _field(self, zone: Zone) -> DensityField | None:
+        """The density field of a zone whose levels compare its densest place."""
+        ground = self._grounds.get(zone.id)
+        if ground is None or zone.levels is None or zone.levels.measure != "worst_cell":
+            return None
+        if zone.levels.unit != "persons/m2":
+            return None  # the people of a zone have no densest place
+        self._fields[zone.id] = DensityField(ground.zone_on_ground(zone.polygon))
+        return self._fields[zone.id]
 
 
 def level_settings(levels: Levels, gap_s: float) -> LevelSettings:

@@ -263,7 +263,7 @@ def _row(reading: Reading, result: ZoneResult) -> dict[str, Any]:
         "count": value.count,
         "low": value.low,
         "high": value.high,
-        "smoothed": value.smoothed,
+        "smoothed": value.compared,
         "density": value.density,
         "level": value.level,
     }

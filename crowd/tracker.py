@@ -26,6 +26,7 @@ class ZoneValue:
     high: float
     smoothed: float  # people
     density: float | None  # people per m2, of the smoothed count; None without an area
+    compared: float  # what the levels compare, in their unit; people without levels
     level: str
 
 
@@ -36,6 +37,8 @@ class ZoneTracker:
         levels: None for a zone that only counts.
         unit: what the levels are measured in.
         area_m2: of the zone on the ground; needed for ``persons/m2``.
+        cell_m2: compare the people in the densest cell of this size with the levels (which are in
+            persons/m2), instead of the mean density.
     """
 
     def __init__(
@@ -43,11 +46,13 @@ class ZoneTracker:
         levels: LevelSettings | None = None,
         unit: Unit = "persons",
         area_m2: float | None = None,
+        cell_m2: float | None = None,
     ) -> None:
         if levels is not None and unit == "persons/m2" and area_m2 is None:
             raise ValueError("levels in persons/m2 need the area of the zone")
-        self._levels, self._unit, self._area = levels, unit, area_m2
+        self._levels, self._unit, self._area, self._cell = levels, unit, area_m2, cell_m2
         self._smoother = Smoother()
+        self._cell_smoother = Smoother()
         self._rules = None if levels is None else ZoneRules(levels)
         self._at: int | None = None
 
@@ -60,26 +65,44 @@ class ZoneTracker:
         """Highest value of the open incident, in the unit of the levels."""
         return 0.0 if self._rules is None else self._rules.peak
 
-    def step(self, at_ms: int, people: ZoneCount) -> tuple[ZoneValue, list[Event]]:
+    def step(
+        self, at_ms: int, people: ZoneCount, worst: float | None = None
+    ) -> tuple[ZoneValue, list[Event]]:
         """Take the zone's count of one reading.
 
+        Args:
+            worst: people per m2 at the densest place, for a tracker with ``cell_m2``.
+
         Raises:
-            ValueError: the reading is not newer than the one before.
+            ValueError: the reading is not newer than the one before, or ``worst`` is missing.
         """
         if self._at is not None and at_ms <= self._at:
             raise ValueError(f"reading of {at_ms} after one of {self._at}")
         self._at = at_ms
         smoothed = self._smoother.step(at_ms, people.count, people.low, people.high)
-        per_unit = self._area if self._unit == "persons/m2" and self._area else 1.0
-        events = []
-        if self._rules is not None:
-            values = (smoothed / per_unit, people.low / per_unit, people.high / per_unit)
-            events = self._rules.step(at_ms, *values)
+        compared, low, high = smoothed, people.low, people.high
+        if self._cell is not None:
+            if worst is None:
+                raise ValueError("the density of the worst cell is missing")
+            compared, low, high = self._step_cell(at_ms, people, worst, self._cell)
+        elif self._unit == "persons/m2" and self._area:
+            compared, low, high = (value / self._area for value in (compared, low, high))
+        events = [] if self._rules is None else self._rules.step(at_ms, compared, low, high)
         density = smoothed / self._area if self._area else None
         value = ZoneValue(
-            at_ms, people.count, people.low, people.high, smoothed, density, self.level
+            at_ms, people.count, people.low, people.high, smoothed, density, compared, self.level
         )
         return value, events
+
+    def _step_cell(
+        self, at_ms: int, people: ZoneCount, worst: float, cell_m2: float
+    ) -> tuple[float, float, float]:
+        """The worst cell smoothed, with the zone's relative interval; people per m2."""
+        count = worst * cell_m2
+        share = count / people.count if people.count > 0 else 1.0
+        low, high = people.low * share, people.high * share
+        smoothed = self._cell_smoother.step(at_ms, count, low, high)
+        return smoothed / cell_m2, low / cell_m2, high / cell_m2
 
     def restart(self) -> None:
         """Let time begin anew, also earlier, keeping the level and the open incident.
@@ -87,7 +110,7 @@ class ZoneTracker:
         For a source that starts again with stamps that have already been.
         """
         self._at = None
-        self._smoother = Smoother()
+        self._smoother, self._cell_smoother = Smoother(), Smoother()
         if self._rules is not None:
             self._rules.restart()
 
@@ -96,6 +119,7 @@ class ZoneTracker:
         return {
             "at": self._at,
             "smoother": self._smoother.to_state(),
+            "cell_smoother": self._cell_smoother.to_state(),
             "rules": None if self._rules is None else self._rules.to_state(),
         }
 
@@ -103,5 +127,6 @@ class ZoneTracker:
         """Go on where `to_state` was called, perhaps under changed levels."""
         self._at = stored["at"]
         self._smoother = Smoother.from_state(stored["smoother"])
+        self._cell_smoother = Smoother.from_state(stored["cell_smoother"])
         if self._levels is not None and stored["rules"] is not None:
             self._rules = ZoneRules.from_state(self._levels, stored["rules"])

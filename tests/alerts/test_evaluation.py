@@ -93,3 +93,20 @@ def test_a_fast_file_started_again_is_counted_again_and_keeps_its_incident() -> 
         assert (result.value.smoothed, result.value.level, result.events) == (41.0, "warning", [])
     # A late delivery of the same run is still ignored.
     assert zones.evaluate(reading("gate", 1000, 40.0, seq=1), 2000) == []
+
+
+def test_the_worst_cell_raises_where_the_mean_does_not() -> None:
+    kinds = {}
+    for measure in ("mean", "worst_cell"):
+        levels = {"measure": measure, "watch": 3}
+        zone = {"id": "a", "polygon": GROUND["picture"], "ground": GROUND, "levels": levels}
+        zones = CameraZones(camera(zone))
+        heads = [(0.5, 0.6, 40.0)]  # forty people in one place, on 96 m2
+        for second in range(10):
+            (result,) = zones.evaluate(reading("gate", 1000 * second, 40.0, heads=heads), NOW)
+        kinds[measure] = (result.value.level, result.value.density)
+        assert result.value.compared == pytest.approx(
+            10 if measure == "worst_cell" else 0.42, abs=1
+        )
+    assert kinds["mean"] == ("normal", pytest.approx(40 / 96))
+    assert kinds["worst_cell"] == ("watch", pytest.approx(40 / 96))

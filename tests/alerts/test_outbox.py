@@ -104,7 +104,7 @@ class Desk:
         event = Event(
             EventKind(kind), self.clock.now, level, previous, 50.0, 45.0, 55.0, 60.0, "critical"
         )
-        value = ZoneValue(self.clock.now, 50.0, 45.0, 55.0, 50.0, None, level)
+        value = ZoneValue(self.clock.now, 50.0, 45.0, 55.0, 50.0, None, 50.0, level)
         with self.history.transaction() as connection:
             self.book.crowd_event(connection, camera, settings, event, value, self.clock.now)
 
