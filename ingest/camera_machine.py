@@ -20,15 +20,15 @@ STEADY_S = 10.0  # a connection that held for so long starts the backoff anew
 
 
 class Backoff:
-    """Waits between attempts: 1, 2, 4, 8, then 10 s; 30 s once the outage has lasted 10 minutes.
+    """Waits between attempts: 1, 2, 4, then 8 s; up to 30 s once the outage has lasted 10 minutes.
 
-    A camera that comes back within ten minutes is therefore found within 10 s of its return. Each
+    A camera that comes back within ten minutes is therefore tried within 8 s of its return. Each
     wait is shortened at random by up to a quarter, so that cameras of one switch do not all
     knock together. A refused password waits 30 s from the start: cameras lock accounts.
     """
 
     FIRST_S = 1.0
-    SOON_CAP_S = 10.0
+    SOON_CAP_S = 8.0
     SOON_FOR_S = 600.0
     CAP_S = 30.0
 

@@ -137,7 +137,7 @@ def test_a_connection_that_drops_at_once_does_not_reset_the_waits() -> None:
         waits.append(again - now - 1)
         now = again
     assert waits[0] <= 1.1
-    assert waits[-1] > 7
+    assert waits[-1] >= 6
 
 
 def test_a_refused_password_is_not_tried_again_quickly() -> None:
@@ -145,17 +145,17 @@ def test_a_refused_password_is_not_tried_again_quickly() -> None:
     assert backoff.wait_s(0.0, Reason.UNAUTHORISED) >= 22.5
 
 
-@given(seed=st.integers(0, 10_000), lasting=st.floats(0, 600 - 15))
-def test_a_camera_back_within_ten_minutes_is_tried_within_ten_seconds(
+@given(seed=st.integers(0, 10_000), lasting=st.floats(0, 600 - 10))
+def test_a_camera_back_within_ten_minutes_is_tried_within_eight_seconds(
     seed: int, lasting: float
 ) -> None:
     backoff = Backoff(random.Random(seed))
     now = 0.0
     while now < lasting:
         wait = backoff.wait_s(now, Reason.REFUSED)
-        assert 0 < wait <= 10
+        assert 0 < wait <= 8
         now += wait
-    assert now - lasting <= 10
+    assert now - lasting <= 8
 
 
 @given(seed=st.integers(0, 10_000))
