@@ -48,6 +48,8 @@ class Events:
                 changed.clear()
                 full = revision < 0
                 revision, cameras = values.changed_since(revision)
+                if full:  # of this moment, as the API gives them
+                    cameras = values.cameras()
                 event = self.event(cameras, full=full)
                 if values.incidents_revision != incidents:
                     incidents = values.incidents_revision

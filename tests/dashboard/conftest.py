@@ -145,6 +145,13 @@ def fed(dashboard: RunningDashboard) -> Iterator[RunningDashboard]:
     feeder.levels = {("hall", "floor"): ("warning", 4.2), ("gate", "all"): ("normal", None)}
     with feeder.running():
         dashboard.feeder = feeder
-        wait_until(lambda: dashboard.camera("hall")["level"] == "warning")
-        wait_until(lambda: dashboard.camera("gate")["level"] == "normal")
+        wait_until(lambda: shows(dashboard, "hall", 12, "warning"), every_s=0.05)
+        wait_until(lambda: shows(dashboard, "gate", 4, "normal"), every_s=0.05)
         yield dashboard
+
+
+def shows(dashboard: RunningDashboard, camera: str, count: float, level: str) -> bool:
+    """Whether camera and zone show this count and level."""
+    value = dashboard.camera(camera)
+    counts = {value["count"], value["zones"][0]["count"]}
+    return counts == {count} and value["level"] == level

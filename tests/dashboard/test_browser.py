@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from core.messages import Reason, Service
+from core.messages import Reason
 from tests.dashboard.conftest import (
     RunningDashboard,
     answers,
@@ -187,11 +187,18 @@ def test_the_system_page_says_what_is_wrong_and_what_to_do(
     visit: Visit, fed: RunningDashboard
 ) -> None:
     page = visit.open("/system")
-    expect(page.get_by_text("This machine counts 2.5 frames/s, the site asks")).to_be_visible()
+    main = page.locator("[data-testid=stMain]")
 
-    fed.feeder.services = (Service.INGEST, Service.ALERTS)
+    expect(main).to_contain_text("This machine counts 2.5 frames/s, the site asks for 5.0.")
+    expect(main).to_contain_text("start another worker")
+    expect(page.get_by_role("row", name="Main hall OK live")).to_be_visible()
+    for service in ("alerts", "dashboard", "ingest", "worker"):
+        expect(page.get_by_role("row").filter(has_text=service).first).to_be_visible()
 
-    expect(page.get_by_text("No worker service is running, so nothing is counted")).to_be_visible()
+    fed.feeder.offline["gate"] = (Reason.UNAUTHORISED, "Check the password.")
+
+    sentence = "Gate <1> is unknown: camera refuses user or password. Check the password."
+    expect(main).to_contain_text(sentence)
     assert visit.errors == []
 
 
