@@ -102,7 +102,11 @@ def write_site(folder: Path, clips: Path, port: int) -> Path:
 def _score(clips: Path, names: Sequence[str], console: Console) -> DemoScore:
     truth = {name: truth_of(clips, name) for name in names}
     fps = {name: frames_per_second(clips, name) for name in names}
-    return DemoScore(truth, fps, print_line=lambda line: console.print(line, highlight=False))
+
+    def print_line(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    return DemoScore(truth, fps, print_line=print_line)
 
 
 def run_demo(*, port: int, seconds: float | None, clip_seconds: float) -> None:
@@ -131,7 +135,7 @@ def run_demo(*, port: int, seconds: float | None, clip_seconds: float) -> None:
 
         console.print("Starting the services (the model is loaded and measured). Ctrl-C ends all.")
         run_site(site, companion=follow, for_seconds=seconds)
-        console.print(score.summary(), highlight=False)
-        console.print(NEXT_STEPS, highlight=False)
+        console.print(score.summary(), highlight=False, soft_wrap=True)
+        console.print(NEXT_STEPS, highlight=False, soft_wrap=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -72,7 +72,7 @@ class DemoScore:
             self._print_line(f"First reading: {self._latest[reading.camera]}")
         elif time.monotonic() - self._printed_at >= LINE_EVERY_S:
             self._printed_at = time.monotonic()
-            self._print_line("Counted: " + "; ".join(self._latest.values()))
+            self._print_line("Counted: " + "\n         ".join(self._latest.values()))
 
     def summary(self) -> str:
         """The mean absolute error of each camera."""
