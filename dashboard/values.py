@@ -228,9 +228,11 @@ class Values:
     def _remember(self, value: CameraValue, now: int) -> None:
         recent = self._recent[value.id]
         at = now if value.count is None or value.reading_at is None else value.reading_at
-        if recent and recent[-1][1] is None and value.count is None:
+        last_at, last = recent[-1] if recent else (0, None)
+        if last is None and value.count is None:
             return  # one mark is enough for a gap
-        if not recent or at - recent[-1][0] >= RECENT_SPACING_MS:
+        edge = (last is None) != (value.count is None)
+        if edge or at - last_at >= RECENT_SPACING_MS:
             recent.append((at, value.count))
 
     def _notify(self) -> None:

@@ -90,10 +90,11 @@ class Feed {
   /** Adds a camera's count to its recent ones; null marks where a gap begins. */
   remember(camera) {
     const points = this.recent.get(camera.id) || [];
-    const last = points[points.length - 1];
+    const [lastAt, last] = points[points.length - 1] ?? [0, null];
     const at = camera.count === null ? this.now() : camera.reading_at;
-    const secondMark = last && last[1] === null && camera.count === null;
-    if (!secondMark && (!last || at - last[0] >= RECENT_SPACING_MS)) points.push([at, camera.count]);
+    const edge = (last === null) !== (camera.count === null);
+    const spaced = camera.count !== null && at - lastAt >= RECENT_SPACING_MS;
+    if (edge || spaced) points.push([at, camera.count]);
     while (points.length && points[0][0] < this.now() - RECENT_SPAN_MS) points.shift();
     this.recent.set(camera.id, points);
   }
