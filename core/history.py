@@ -87,10 +87,11 @@ class History:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """One consistent state to read from; waits for no writer and makes none wait."""
-        with self.engine.connect() as connection:
-            reader = connection.execution_options(**{_READ_ONLY: True})
-            with reader.begin():
-                yield reader
+        options: dict[str, Any] = {_READ_ONLY: True}
+        if self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
 
     def close(self) -> None:
         """Closes all connections."""

