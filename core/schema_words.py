@@ -74,7 +74,7 @@ class Allowed:
         if self.kind in (int, float):
             whole = "whole " if self.kind is int else ""
             noun = f"{whole}numbers" if plural else f"a {whole}number"
-            return noun + self._bounds(lambda value: f"{value:g}")
+            return noun + self._bounds(lambda value: f"{value:.15g}")
         if self.kind is str:
             if self.constraints and self.constraints == Allowed.of(Identifier).constraints:
                 return "names of a-z, 0-9 and -" if plural else "a name of a-z, 0-9 and -"
@@ -140,8 +140,8 @@ def format_duration(seconds: float) -> str:
     """The shortest way to write a duration in YAML: ``90`` is ``90s``, ``3600`` is ``1h``."""
     for unit, size in _UNITS:
         if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
+            return f"{seconds / size:.15g}{unit}"
+    return f"{seconds:.15g}s"
 
 
 def _is_union(annotation: Any) -> bool:

@@ -1,0 +1,89 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.schema_words import format_duration
+from core.settings import CameraSettings, Levels, Site, Zone, parse_duration, resolved
+
+GROUND = {
+    "picture": [(0, 0), (1, 0), (1, 1), (0, 1)],
+    "metres": [(0, 0), (5, 0), (5, 5), (0, 5)],
+}
+
+
+def site(**sections: Any) -> Site:
+    return Site.model_validate({"cameras": [{"id": "a", "source": "0"}], **sections})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("3s", 3), ("5m", 300), ("2h", 7200), ("35d", 3_024_000), ("5y", 157_680_000), ("1.5 h", 5400),
+     (2, 2), (0.5, 0.5)],
+)  # fmt: skip
+def test_durations_are_seconds(text: Any, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["3", "s", "-3s", "3 weeks", "1h30m", True, None, []])
+def test_what_is_no_duration_is_refused(text: Any) -> None:
+    with pytest.raises(ValueError, match="no duration"):
+        parse_duration(text)
+
+
+@given(st.integers(0, 10**9))
+def test_a_duration_is_written_as_it_is_read(seconds: int) -> None:
+    assert parse_duration(format_duration(seconds)) == seconds
+
+
+def test_everything_but_the_cameras_has_a_default() -> None:
+    plain = site()
+    assert plain.dashboard.port == 8501
+    assert plain.cameras[0].zones == [Zone(id="all")]
+    assert plain.cameras[0].title == "a"
+    assert plain.frames_per_second == 1
+
+
+def test_a_zone_with_ground_and_no_levels_gets_three_four_five() -> None:
+    zone = Zone.model_validate({"id": "z", "ground": GROUND})
+    assert zone.levels is not None
+    assert zone.levels.thresholds() == {"watch": 3, "warning": 4, "critical": 5}
+    assert zone.levels.unit == "persons/m2"
+
+
+def test_the_margin_is_half_a_person_per_square_metre_or_a_tenth() -> None:
+    assert Levels(watch=4).margin(4) == 0.5
+    assert Levels(watch=40, unit="persons").margin(40) == 4
+    assert Levels(watch=40, unit="persons", clear_margin=1).margin(40) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [("rtsp://h/x", "url"), ("http://h/x", "url"), ("0", "webcam"), ("12", "webcam"),
+     ("a.mp4", "file")],
+)  # fmt: skip
+def test_what_a_source_is(source: str, kind: str) -> None:
+    assert CameraSettings(id="a", source=source).kind == kind
+
+
+def test_paths_start_at_the_site_files_folder() -> None:
+    given_site = site(
+        cameras=[{"id": "a", "source": "../a.mp4"}, {"id": "b", "source": "/v/b.mp4"}],
+        history={"url": "sqlite:///data/history.db"},
+    )
+    moved = resolved(given_site, Path("/srv/site"))
+    assert [camera.source for camera in moved.cameras] == ["/srv/a.mp4", "/v/b.mp4"]
+    assert moved.history.url == "sqlite:////srv/site/data/history.db"
+
+
+@pytest.mark.parametrize("url", ["sqlite:////var/h.db", "postgresql://db/headcount"])
+def test_an_absolute_history_stays_where_it_is(url: str) -> None:
+    assert resolved(site(history={"url": url}), Path("/srv")).history.url == url
+
+
+def test_a_camera_is_found_by_its_id() -> None:
+    assert site().camera("a").source == "0"
+    with pytest.raises(KeyError):
+        site().camera("b")
