@@ -5,6 +5,7 @@ import redis
 
 from core.broker import connect
 from core.clock import Clock
+from core.follow import read_back
 from core.heartbeat import HeartbeatSender
 from core.messages import Heartbeat, Keys, Service
 from tests.restartable_broker import RestartableBroker
@@ -18,8 +19,8 @@ def sender(client: redis.Redis) -> HeartbeatSender:
 
 
 def sent(client: redis.Redis) -> list[Heartbeat]:
-    entries = client.xrange(Keys().heartbeats())
-    return [Heartbeat.from_fields(fields) for _, fields in entries]
+    entries = read_back(client, Keys().heartbeats(), count=100)
+    return [Heartbeat.from_fields(fields) for _, _, fields in reversed(entries)]
 
 
 def test_a_process_says_who_it_is_as_soon_as_it_starts(redis_client: redis.Redis) -> None:

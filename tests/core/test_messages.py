@@ -5,6 +5,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.follow import read_back
 from core.messages import Frame, Keys, Message, MessageError, Reading, Service
 from tests.core.messages_of import heartbeat, picture, reading, state
 
@@ -29,7 +30,7 @@ def test_a_message_comes_out_of_a_stream_as_it_went_in(
     redis_client: redis.Redis, message: Message
 ) -> None:
     redis_client.xadd("stream", message.to_fields())
-    ((_, fields),) = redis_client.xrange("stream")
+    ((_, _, fields),) = read_back(redis_client, "stream", count=1)
     assert type(message).from_fields(fields) == message
 
 

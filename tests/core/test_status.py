@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def ago(seconds: float) -> int:
     return NOW - round(seconds * 1000)
 
 
-def live(age_s: float = 1, **fields: object) -> State:
+def live(age_s: float = 1, **fields: Any) -> State:
     return state(at=ago(age_s), **fields)
 
 
