@@ -122,11 +122,10 @@ class CameraView {
     controls.append(element("h3", "", say(text, "chart.title")));
     if (settings.zones.length > 1) {
       const zones = settings.zones.map((zone) => [zone.id, zone.name]);
-      controls.append(
-        choice(say(text, "zone"), zones, chart.zone.id, (id) => {
-          chart.select({ zone: settings.zones.find((zone) => zone.id === id) });
-        }),
-      );
+      this.zoneChoice = choice(say(text, "zone"), zones, chart.zone.id, (id) => {
+        chart.select({ zone: settings.zones.find((zone) => zone.id === id) });
+      });
+      controls.append(this.zoneChoice);
     }
     if (settings.zones.some((zone) => zone.calibrated)) {
       const measures = [["people", say(text, "people")], ["density", say(text, "per_m2")]];
@@ -161,10 +160,21 @@ class CameraView {
       setText(row.interval, interval(zone.low, zone.high));
       setText(row.density, perSquareMetre(zone.density));
     }
+    this.showWorstZone(value);
     this.showIncidents();
     pictures.want(this.slot, value.picture_seq, this.overlay);
     this.chart.append(value);
     this.tick();
+  }
+
+  /** The chart begins with the zone that is worst when the page is opened. */
+  showWorstZone(value) {
+    if (this.began) return;
+    this.began = true;
+    const rank = (zone) => LEVEL_RANK[zone.level] ?? 0;
+    const worst = value.zones.reduce((one, other) => (rank(other) > rank(one) ? other : one));
+    if (worst.id === this.chart.zone.id) return;
+    this.zoneChoice?.querySelector(`[data-key="${worst.id}"]`)?.click();
   }
 
   showIncidents() {
@@ -179,7 +189,8 @@ class CameraView {
         setLevel(chip, each.level ?? "unknown", text);
         const zone = this.settings.zones.find((other) => other.id === each.zone);
         const since = momentText(this.data, Date.parse(each.raised_at));
-        const words = say(text, "camera.incident", { id: each.id, zone: zone?.name ?? "", since });
+        const place = each.kind === "crowd" ? (zone?.name ?? "") : say(text, "camera.outage");
+        const words = say(text, "camera.incident", { id: each.id, zone: place, since });
         return element("li", "", chip, element("span", "", words));
       }),
     );

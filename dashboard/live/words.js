@@ -32,7 +32,8 @@ function interval(low, high) {
 }
 
 function perSquareMetre(value) {
-  return value === null || value === undefined ? "–" : value.toFixed(1);
+  if (value === null || value === undefined) return "–";
+  return value.toFixed(value < 1 ? 2 : 1);
 }
 
 /** An age such as `3 s`, `4 min` or `2 h`. */

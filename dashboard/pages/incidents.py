@@ -34,9 +34,10 @@ def named(incident: dict[str, Any]) -> str:
     return camera.title if place in (None, "all") else f"{camera.title} / {place}"
 
 
-def peak(incident: dict[str, Any]) -> str:
-    if incident["peak"] is None:
-        return ""
+def what(incident: dict[str, Any]) -> str:
+    """The peak of a crowd, or which kind of outage it is."""
+    if incident["kind"] != "crowd":
+        return say(f"incidents.kind.{incident['kind']}")
     density = incident["unit"] == "persons/m2"
     value = f"{incident['peak']:.1f}" if density else f"{incident['peak']:.0f}"
     unit = say("per_m2") if density else say("people")
@@ -52,7 +53,7 @@ def card(incident: dict[str, Any], now: int) -> str:
         times = say("incidents.since", time=start, age=age)
     else:
         times = say("incidents.lasted", start=start, end=markup.moment(cleared, zone), age=age)
-    parts = [f"#{incident['id']}", times, peak(incident), acknowledged(incident)]
+    parts = [f"#{incident['id']}", what(incident), times, acknowledged(incident)]
     level = incident["level"] if cleared is None else incident["peak_level"]
     text = escape(" · ".join(part for part in parts if part))
     note = f"<p class='note'>{escape(incident['note'])}</p>" if incident["note"] else ""

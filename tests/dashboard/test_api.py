@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from core.history_schema import raw
-from core.messages import Reason, Service
+from core.messages import Reason
 from tests.dashboard.conftest import RunningDashboard
 from tests.waiting import wait_until
 
@@ -66,12 +66,6 @@ def test_an_offline_camera_is_unknown_with_its_reason_and_a_growing_age(
     assert hall["zones"][0]["density"] is None
     older = wait_until(lambda: fed.camera("hall")["age_s"] > hall["age_s"] + 0.5)
     assert older
-
-
-def test_without_a_worker_cameras_are_unknown(fed: RunningDashboard) -> None:
-    fed.feeder.services = (Service.INGEST, Service.ALERTS)
-
-    wait_until(lambda: unknown(fed, "gate", "no worker"), timeout_s=15)
 
 
 def test_without_alerts_a_count_stays_and_its_level_goes(fed: RunningDashboard) -> None:

@@ -168,8 +168,10 @@ def asked(visit: Visit, part: str) -> bool:
 
 
 def test_an_incident_is_acknowledged_with_a_note(visit: Visit, fed: RunningDashboard) -> None:
+    outage = fed.feeder.incident(kind="camera", camera="spare", zone=None, unit="", peak=0)
     number = fed.feeder.incident(camera="gate", zone="all", unit="persons", peak=14)
     page = visit.open("/incidents")
+    expect(page.locator(f".st-key-open-incident-{outage}")).to_contain_text("Camera outage")
     box = page.locator(f".st-key-open-incident-{number}")
     expect(box).to_contain_text("Gate <1>")
     expect(box).to_contain_text("peak 14 people")
