@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headcount.weights import weights_path
-from tests.headcount.conftest import headcount, write_site
+from tests.headcount.conftest import free_port, headcount, write_site
 
 COMMANDS = (
     *("demo", "run", "ingest", "worker", "alerts", "dashboard", "health"),
@@ -100,7 +100,8 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("weights")
 def test_a_broker_that_is_away_is_one_sentence_without_its_password(tmp_path: Path) -> None:
-    site = write_site(tmp_path, broker={"url": "redis://user:hunter2@127.0.0.1:9/0"})
+    broker = {"url": "redis://user:hunter2@127.0.0.1:9/0"}
+    site = write_site(tmp_path, broker=broker, dashboard={"port": free_port()})
     for command in (("run",), ("alerts",), ("health", "alerts")):
         result = headcount(*command, site)
         assert result.returncode == 1
