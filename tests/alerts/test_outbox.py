@@ -179,6 +179,19 @@ def test_a_failed_delivery_is_tried_again_with_growing_pauses_and_the_others_go_
     assert desk.rows(outbox)[0].error is None
 
 
+def test_a_channel_that_fails_rests_for_all_its_notices(desk: Desk) -> None:
+    tried: list[str] = []
+
+    def refuse(url: str, notice: Notice, level: str) -> str | None:
+        tried.append(notice.key)
+        return "connection refused"
+
+    desk.event("raised", "warning", "normal")
+    desk.event("raised", "warning", "normal", zone="door")
+    desk.new_sender(refuse).send_due()
+    assert tried == ["incident 1 change 1"]  # a dead receiver costs one time-out, not one each
+
+
 def test_notices_of_an_incident_keep_their_order_through_a_failure(desk: Desk) -> None:
     desk.down = {"room"}
     desk.event("raised", "warning", "normal")

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import OperationalError
 
-from alerts import outages, service
+from alerts import outages, service, shard
 from core.broker import connect
 from core.history import History
-from core.history_schema import incidents, minutes, outbox, raw, zone_states
+from core.history_schema import incidents, minutes, outbox, owners, raw, zone_states
 from core.live import LiveView
 from core.messages import ALERTS_GROUP, CameraState, Heartbeat, Keys, Service, State
 from core.site_file import LoadedSite
@@ -211,6 +211,28 @@ def test_a_second_instance_stands_by_and_takes_over(
         wait_until(lambda: len(receiver.titles) == 2)
     assert len(site.rows(incidents)) == 1
     assert len(site.rows(raw)) == 60
+
+
+def test_an_owner_that_was_replaced_without_noticing_writes_nothing(
+    site: Site, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard, "TICK_S", 60.0)  # only the readings themselves can tell it
+    with running(site.loaded, redis_url):
+        site.publish([50] * 3)
+        site.wait_done()
+        history = History.open(site.loaded.site.history.url)
+        with history.transaction() as connection:
+            connection.execute(
+                update(owners)
+                .where(owners.c.shard == 0)
+                .values(owner="elsewhere/9/9", epoch=owners.c.epoch + 1, expires=2**50)
+            )
+        history.close()
+        site.publish([50] * 20)
+        wait_until(lambda: site.client.xpending(READINGS, ALERTS_GROUP)["pending"] > 0)
+    assert len(site.rows(raw)) == 3
+    assert site.rows(incidents) == []
+    assert site.client.xpending(READINGS, ALERTS_GROUP)["pending"] > 0  # for its successor
 
 
 def test_a_locked_database_delays_but_loses_nothing(
