@@ -80,33 +80,51 @@ def paint_wall(image: Bytes, camera: Camera, wall: Wall, mask: Bytes | None = No
         if nearest[i] < near:
             t = (near - nearest[i]) / (nearest[1 - i] - nearest[i])
             ends[i] = ends[i] + t * (ends[1 - i] - ends[i])
-    span = float(np.linalg.norm(ends[1] - ends[0]))
-    if span < 1e-3:
+    if float(np.linalg.norm(ends[1] - ends[0])) < 1e-3:
         return
-    along = np.append((ends[1] - ends[0]) / span, 0.0)
-    corners = [
-        (*ends[0], wall.bottom),
-        (*ends[1], wall.bottom),
-        (*ends[1], wall.top),
-        (*ends[0], wall.top),
-    ]
+    along = np.append(ends[1] - ends[0], 0.0)
+    origin, rise = (*ends[0], wall.bottom), (0.0, 0.0, wall.top - wall.bottom)
+    paint_quad(image, camera, origin, along, rise, wall.texture, gain=wall.gain, mask=mask)
+
+
+def paint_quad(
+    image: Bytes,
+    camera: Camera,
+    origin: ArrayLike,
+    across: ArrayLike,
+    up: ArrayLike,
+    texture: Texture,
+    *,
+    gain: float = 1.0,
+    mask: Bytes | None = None,
+    fit: bool = False,
+) -> None:
+    """Draw a textured parallelogram that lies wholly before the camera.
+
+    Args:
+        image: the picture (H, W, 3), drawn into.
+        camera: who looks.
+        origin: the lower left corner (3,), metres.
+        across, up: its two sides (3,), metres.
+        texture: repeated in its own measure, its lower edge on ``origin``.
+        gain: brightness.
+        mask: (H, W), receives 255 on the quad's pixels.
+        fit: stretch the texture once over the quad instead.
+    """
+    o, a, b = (np.asarray(v, float) for v in (origin, across, up))
+    wide, high = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    corners = np.array([o, o + a, o + a + b, o + b])
     polygon = np.clip(camera.project(corners), -20000, 20000)
-    plane = camera.plane_to_picture((*wall.start, 0.0), along, (0, 0, 1))
+    plane = camera.plane_to_picture(o, a / wide, b / high)
+    metres = (wide, high) if fit else texture.metres
+    texels = texture.levels[0].shape[1] / metres[0]
     middle = float(np.median(camera.depth(corners)))
-    footprint = middle / camera.focal * wall.texture.texels
-    level = int(np.clip(round(np.log2(max(footprint, 1))), 0, len(wall.texture.levels) - 1))
-    texels = wall.texture.texels / 2**level
-    across, up = wall.texture.metres
-    ratio = across / up
-    to_texture = np.array([[texels, 0, 0], [0, -texels * ratio, 0], [0, 0, 1.0]])
-    _fill(
-        image,
-        polygon,
-        wall.texture.levels[level],
-        to_texture @ np.linalg.inv(plane),
-        wall.gain,
-        mask,
-    )
+    footprint = middle / camera.focal * texels
+    level = int(np.clip(round(np.log2(max(footprint, 1))), 0, len(texture.levels) - 1))
+    rows, columns = texture.levels[level].shape[:2]
+    to_texture = np.diag([columns / metres[0], -rows / metres[1], 1.0])
+    to_texture[1, 2] = rows  # a picture's rows count from its top
+    _fill(image, polygon, texture.levels[level], to_texture @ np.linalg.inv(plane), gain, mask)
 
 
 def _fill(
