@@ -279,5 +279,6 @@ def _bag(body: Body) -> list[Solid]:
             *limb((0.19, 0.07, 0.58 * h), (-0.08, 0.08, 0.82 * h), (0.016, 0.016), BAG, 6),
         ]
     if body.bag == "hand":
-        return [ball((0.26, 0.03, 0.27 * h), (0.06, 0.16, 0.14), BAG, rough=0.5)]
+        strap = limb((0.23, 0.02, 0.44 * h), (0.235, 0.02, 0.38 * h), (0.02, 0.02), BAG, 2)
+        return [*strap, ball((0.235, 0.03, 0.33 * h), (0.05, 0.15, 0.11), BAG, rough=0.5)]
     return []

@@ -10,7 +10,7 @@ from scenes.backdrop import Wall, paint_ground, paint_wall, stain
 from scenes.camera import Camera
 from scenes.furniture import Box, Layer, box_layer, figure_layer, ground_polygon, paint_stripes
 from scenes.lens import Lens
-from scenes.places import Floats, Place, lettering, thing_figure
+from scenes.places import Floats, Place, lettering, thing_figure, with_shadows
 from scenes.solids import Bytes
 from scenes.textures import pyramid
 from scenes.walkers import FloorPlan
@@ -23,9 +23,15 @@ SIDE, END = 10.0, 27.0  # metres to the side walls and the end wall
 KIOSK = (6.6, 15.2, 8.8, 17.4)
 BENCHES = ((-8.8, 14.0, -8.2, 16.4), (-8.8, 17.6, -8.2, 20.0))
 THINGS = (
-    ("bin_", -5.7, 11.4), ("bin_", 6.0, 19.4), ("luggage", 5.0, 12.9), ("luggage", -7.7, 15.4),
-    ("bush", -8.8, 12.6), ("bush", 8.6, 12.2), ("globe", 7.4, 12.8), ("bollard", -4.6, 16.2),
+    ("bin_", -5.7, 11.4), ("bin_", 6.0, 19.4),
+    ("bush", -8.8, 12.6), ("bush", 8.6, 12.2), ("bollard", -4.6, 16.2),
     ("bollard", 4.7, 16.2), ("sign", 5.0, 17.6), ("table", 7.6, 19.6), ("cone", -3.6, 21.0),
+)  # fmt: skip
+
+CASES = ((5.0, 12.9, 0.62), (5.35, 13.05, 0.5), (-7.75, 15.3, 0.66))  # x, y, height
+DEPARTURES = (
+    "10:42  NORTHFIELD      3", "10:48  HARBOUR SIDE   1", "10:55  CENTRAL         6",
+    "11:02  AIRPORT         2", "11:10  WESTGATE        4", "11:15  OLD TOWN        5",
 )  # fmt: skip
 
 
@@ -54,7 +60,7 @@ def concourse(width: int, height: int) -> Place:
         plan=plan,
         backdrop=_backdrop(camera, rng),
         layers=_layers(camera, rng),
-        lens=Lens(exposure=1.0, contrast=1.0, cast=(0.9, 1.0, 1.03), blur=0.65, vignette=0.3,
+        lens=Lens(exposure=1.12, contrast=1.03, cast=(0.92, 1.0, 1.03), blur=0.65, vignette=0.3,
                   noise=3.6, jpeg=None, saturation=0.85),
         shadow=0.5,
         sun=None,
@@ -86,7 +92,8 @@ def _backdrop(camera: Camera, rng: np.random.Generator) -> Bytes:
     x0, y0, x1, y1 = ZONE
     border = ((x0, y0, x1, y0), (x1, y0, x1, y1), (x1, y1, x0, y1), (x0, y1, x0, y0))
     paint_stripes(image, camera, border, 0.1, (60, 185, 225), 0.75)
-    return image
+    feet = [(x, y, 1.0) for _, x, y in THINGS] + [(x, y, 0.6) for x, y, _ in CASES]
+    return with_shadows(image, camera, [*feet, *((x, y, 2.0) for x, y in PILLARS)], 0.6, None)
 
 
 def _terrazzo(rng: np.random.Generator) -> Bytes:
@@ -126,13 +133,13 @@ def _walls(rng: np.random.Generator) -> list[Wall]:
         y -= deep
     concrete = pyramid(textures.panels(rng), (8.0, 8.0))
     walls.append(Wall((-SIDE, END), (SIDE, END), 7.0, concrete, 0.62))
-    for x in (-7.5, 4.2):  # dark passages to the platforms
+    for x, name in ((-7.5, "TRACKS 1-4"), (4.2, "TRACKS 5-8")):  # dark passages to the platforms
         black = pyramid(np.full((64, 64, 3), (34, 32, 30), np.uint8), (1.0, 1.0))
         walls.append(Wall((x, END - 0.02), (x + 3.2, END - 0.02), 2.7, black, 1.0))
-        text = lettering(rng, (256, 64), (140, 80, 20), (240, 240, 240), 1)
+        text = lettering((256, 64), (name,), (140, 80, 20), (240, 240, 240))
         sign = pyramid(text, (3.2, 0.6))
         walls.append(Wall((x, END - 0.04), (x + 3.2, END - 0.04), 3.4, sign, 1.0, bottom=2.8))
-    board = pyramid(lettering(rng, (512, 256), (22, 20, 18), (40, 190, 250), 7), (6.0, 2.6))
+    board = pyramid(lettering((512, 256), DEPARTURES, (22, 20, 18), (40, 190, 250)), (6.0, 2.6))
     walls.append(Wall((-3.0, END - 0.04), (3.0, END - 0.04), 5.3, board, 1.0, bottom=2.7))
     return walls
 
@@ -190,6 +197,9 @@ def _layers(camera: Camera, rng: np.random.Generator) -> tuple[Layer, ...]:
         boxes.append(Box(lamp, 0.95, light, (90, 200, 90), bottom=0.85))
     boxes += [Box((*b[:2], *b[2:]), 0.46, wood, (72, 108, 148)) for b in BENCHES]
     boxes.append(Box(KIOSK, 2.5, pyramid(_lit_shop(rng), (2.2, 2.5)), (120, 128, 134)))
+    for (x, y, high), tone in zip(CASES, ((60, 40, 35), (40, 45, 120), (110, 95, 60)), strict=True):
+        shell = pyramid(_ribbed(tone), (0.42, high))
+        boxes.append(Box((x - 0.21, y - 0.13, x + 0.21, y + 0.13), high, shell, tone))
     layers = [box_layer(camera, box) for box in boxes]
     column = pyramid(_column(rng), (0.9, 6.6))
     for x, y in PILLARS:
@@ -210,6 +220,14 @@ def _brushed(rng: np.random.Generator) -> Bytes:
     return np.asarray(np.clip(grey[..., None] * (1.0, 1.0, 0.98), 0, 255), np.uint8)
 
 
+def _ribbed(tone: tuple[int, int, int]) -> Bytes:
+    """The hard shell of a suitcase."""
+    ribs = 1 + 0.25 * np.sin(np.linspace(0, 12 * np.pi, 64))[None, :, None]
+    shell = np.full((64, 64, 3), tone, np.float32) * ribs
+    shell[:5] *= 0.5
+    return np.asarray(np.clip(shell, 0, 255), np.uint8)
+
+
 def _column(rng: np.random.Generator) -> Bytes:
     """A round pillar as a flat picture: shaded across, a dark base, a notice."""
     across = np.linspace(-1, 1, 128)
@@ -217,6 +235,6 @@ def _column(rng: np.random.Generator) -> Bytes:
     column = np.full((512, 128, 3), (176, 182, 186), np.float32) * shade[None, :, None]
     column += rng.normal(0, 2, column.shape)
     column[-18:] *= 0.45
-    notice = lettering(rng, (64, 64), (200, 205, 210), (90, 60, 40), 5)
+    notice = lettering((64, 64), ("EXIT", "A - D", "LIFT"), (200, 205, 210), (90, 60, 40))
     column[330:394, 32:96] = notice * shade[None, 32:96, None]
     return np.asarray(np.clip(column, 0, 255), np.uint8)

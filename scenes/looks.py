@@ -20,18 +20,19 @@ Palette = NDArray[np.uint8]
 def cloth(rng: np.random.Generator, dark: float = 0.5) -> tuple[float, float, float]:
     """A garment's colour, BGR: mostly black, grey, blue and beige, now and then a bright one."""
     kind = rng.random()
-    if kind < dark:
-        hue, saturation, value = rng.random(), rng.uniform(0, 0.35), rng.uniform(0.08, 0.3)
-    elif kind < dark + 0.2:
+    hue, saturation, value = rng.random(), rng.uniform(0, 0.3), rng.uniform(0.08, 0.3)  # dark
+    if kind > dark + 0.4 * (1 - dark):
+        saturation, value = rng.uniform(0.02, 0.14), rng.uniform(0.4, 0.9)  # grey to white
+    elif kind > dark:  # navy, denim
         hue, saturation, value = (
-            rng.uniform(0.56, 0.67),
-            rng.uniform(0.3, 0.7),
-            rng.uniform(0.2, 0.6),
-        )
-    elif kind < dark + 0.34:
-        hue, saturation, value = rng.random(), rng.uniform(0, 0.12), rng.uniform(0.5, 0.95)
-    else:
-        hue, saturation, value = rng.random(), rng.uniform(0.35, 0.85), rng.uniform(0.35, 0.85)
+            rng.uniform(0.56, 0.66), rng.uniform(0.25, 0.6), rng.uniform(0.2, 0.55),
+        )  # fmt: skip
+    if kind > dark + 0.68 * (1 - dark):  # beige, brown, olive
+        hue, saturation = rng.uniform(0.06, 0.14), rng.uniform(0.2, 0.5)
+        value = rng.uniform(0.25, 0.8)
+    if kind > 0.88:  # a bright one, reds more often than greens
+        hue = (rng.random() ** 2 * 0.5 + 0.92) % 1.0 if rng.random() < 0.6 else rng.random()
+        saturation, value = rng.uniform(0.4, 0.8), rng.uniform(0.35, 0.8)
     r, g, b = colorsys.hsv_to_rgb(float(hue), float(saturation), float(value))
     return 255 * b, 255 * g, 255 * r
 

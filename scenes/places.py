@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from scenes.camera import Camera
-from scenes.compose import Figure
+from scenes.compose import Figure, cast_shadows
 from scenes.furniture import Layer
 from scenes.lens import Lens
 from scenes.objects import KINDS, random_colours
 from scenes.solids import Bytes, render_sprite
+from scenes.textures import write
 from scenes.walkers import FloorPlan
 
 Floats = NDArray[np.float64]
@@ -56,49 +56,30 @@ def thing_figure(
 
 
 def lettering(
-    rng: np.random.Generator,
     size: tuple[int, int],
+    lines: Sequence[str],
     ground: tuple[float, float, float],
     ink: tuple[float, float, float],
-    rows: int,
-    fill: float = 0.8,
 ) -> Bytes:
-    """A board (height, width of powers of two) with rows of strokes that read like words."""
+    """A board, ``size`` (width, height) powers of two, with lines of text one below the other."""
     width, height = size
     board = np.full((height, width, 3), ground, np.uint8)
-    row = height / (rows + 0.4)
-    for index in range(rows):
-        y = int((index + 0.45) * row)
-        tall = int(row * 0.55)
-        x = int(tall * 0.8)
-        end = width * (fill if rows == 1 else rng.uniform(0.5, 0.95))
-        while x < end - tall:
-            step = max(int(tall * rng.uniform(0.35, 0.7)), 2)
-            if rng.random() > 0.16:
-                _letter(rng, board, (x, y, int(step * 0.8), tall), ink)
-            x += step
+    row = height / len(lines)
+    for index, line in enumerate(lines):
+        write(board, line, (0, int(index * row), width, int(row)), ink)
     return board
 
 
-def _letter(
-    rng: np.random.Generator,
-    board: Bytes,
-    frame: tuple[int, int, int, int],
-    ink: tuple[float, float, float],
-) -> None:
-    x, y, w, h = frame
-    thick = max(h // 7, 1)
-    kind = int(rng.integers(4))
-    if kind == 0:
-        cv2.ellipse(board, (x + w // 2, y + h // 2), (w // 2, h // 2), 0, 0, 360, ink, thick)
-    elif kind == 1:
-        cv2.line(board, (x, y), (x, y + h), ink, thick)
-        cv2.line(board, (x, y + h // 2), (x + w, y + h // 2), ink, thick)
-        cv2.line(board, (x + w, y), (x + w, y + h), ink, thick)
-    elif kind == 2:
-        cv2.line(board, (x, y + h), (x + w // 2, y), ink, thick)
-        cv2.line(board, (x + w // 2, y), (x + w, y + h), ink, thick)
-    else:
-        for level in (0, h // 2, h):
-            cv2.line(board, (x, y + level), (x + w, y + level), ink, thick)
-        cv2.line(board, (x, y), (x, y + h), ink, thick)
+def with_shadows(
+    image: Bytes,
+    camera: Camera,
+    spots: Sequence[tuple[float, float, float]],
+    strength: float,
+    sun: tuple[float, float] | None,
+) -> Bytes:
+    """The backdrop with the shadows of what always stands there: (x, y, height) each, metres."""
+    for x, y, high in spots:
+        image = cast_shadows(
+            image, camera, np.array([(x, y)]), strength=strength, sun=sun, stature=high
+        )
+    return image

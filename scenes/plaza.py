@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from scenes import textures
 from scenes.backdrop import Wall, paint_ground, paint_wall, sky, stain
@@ -18,7 +18,7 @@ from scenes.furniture import (
     paint_stripes,
 )
 from scenes.lens import Lens
-from scenes.places import Floats, Place, lettering, thing_figure
+from scenes.places import Floats, Place, lettering, thing_figure, with_shadows
 from scenes.solids import Bytes
 from scenes.textures import pyramid
 from scenes.walkers import FloorPlan
@@ -34,8 +34,10 @@ THINGS = (
     ("bollard", -6.2, 17.8), ("bollard", -6.2, 20.0), ("globe", 9.6, 15.6), ("parasol", 11.0, 26.5),
     ("table", 11.6, 26.0), ("parasol", 8.0, 28.5), ("bin_", -4.4, 26.6), ("lamp", 4.6, 25.5),
     ("lamp", -5.6, 29.5), ("sign", 5.2, 31.0), ("bush", 6.0, 11.5), ("bush", 10.1, 22.9),
-    ("bush", -8.0, 23.6), ("luggage", 3.4, 20.0), ("cone", -4.0, 21.0), ("cone", 4.2, 21.4),
+    ("bush", -8.0, 23.6), ("cone", -4.0, 21.0), ("cone", 4.2, 21.4),
 )  # fmt: skip
+
+HEIGHTS = {"bin_": 0.9, "lamp": 3.4, "sign": 2.3, "parasol": 2.3, "cone": 0.7, "globe": 0.4}
 
 
 def plaza(width: int, height: int) -> Place:
@@ -94,6 +96,10 @@ def _backdrop(camera: Camera, rng: np.random.Generator) -> Bytes:
     paint_stripes(image, camera, border, 0.1, (70, 190, 230), 0.65)
     _houses(image, camera, rng)
     _manholes(image, camera, ((4.4, 14.4), (-4.2, 11.6), (8.4, 25.4), (-0.8, 27.8)))
+    lit = [(x, y, HEIGHTS[kind]) for kind, x, y in THINGS if kind in HEIGHTS and x > -5.2]
+    lit += [((p[0] + p[2]) / 2 + 0.3, p[3] - 0.1, 1.2) for p in PLANTERS]
+    image = with_shadows(image, camera, lit, 0.62, SUN)
+    image = _stage_shadow(image, camera)
     return _house_shade(image, camera)
 
 
@@ -158,9 +164,20 @@ def _manholes(image: Bytes, camera: Camera, spots: tuple[tuple[float, float], ..
             cv2.fillConvexPoly(image, outline, (tone, tone, tone + 3), cv2.LINE_AA, 4)
 
 
+def _stage_shadow(image: Bytes, camera: Camera) -> Bytes:
+    """The stage's back wall shades the ground behind it and to the right."""
+    reach = np.array(SUN) * 3.4 / 1.7
+    left, right = np.array((-3.2, 22.6)), np.array((3.0, 22.6))
+    return _shaded(image, camera, np.array([left, left + reach, right + reach, (3.0, 20.6)]))
+
+
 def _house_shade(image: Bytes, camera: Camera) -> Bytes:
+    return _shaded(image, camera, SHADE)
+
+
+def _shaded(image: Bytes, camera: Camera, outline: ArrayLike) -> Bytes:
     mask = np.zeros(image.shape[:2], np.uint8)
-    cv2.fillConvexPoly(mask, ground_polygon(camera, SHADE), 255, cv2.LINE_AA, 4)
+    cv2.fillConvexPoly(mask, ground_polygon(camera, outline), 255, cv2.LINE_AA, 4)
     soft = cv2.GaussianBlur(mask, (0, 0), camera.width / 400).astype(np.float32) / 255
     shade = 1 - soft[..., None] * (1 - np.array((0.72, 0.64, 0.58), np.float32))
     return np.asarray(np.clip(image * shade, 0, 255), np.uint8)
@@ -175,7 +192,7 @@ def _layers(camera: Camera, rng: np.random.Generator) -> tuple[Layer, ...]:
     boxes.append(Box((-3.2, 20.6, 3.0, 22.6), 0.7, black, (62, 64, 68)))
     boxes += [Box((x, 20.9, x + 0.55, 21.4), 2.0, black, (30, 30, 30)) for x in (-3.1, 2.35)]
     layers = [box_layer(camera, box) for box in boxes]
-    layers += [_banner(camera, rng)]
+    layers += [_banner(camera)]
     layers += [
         figure_layer(camera, thing_figure(kind, (x, y), camera, index))
         for index, (kind, x, y) in enumerate(THINGS)
@@ -183,9 +200,11 @@ def _layers(camera: Camera, rng: np.random.Generator) -> tuple[Layer, ...]:
     return tuple(layer for layer in layers if layer is not None)
 
 
-def _banner(camera: Camera, rng: np.random.Generator) -> Layer | None:
+def _banner(camera: Camera) -> Layer | None:
     """The stage's back wall with a printed cloth."""
-    cloth = lettering(rng, (512, 128), (120, 60, 30), (235, 235, 240), 1, 0.95)
+    cloth = lettering(
+        (512, 128), ("SUMMER STAGE", "free concerts every day"), (96, 52, 30), (230, 230, 235)
+    )
     band = np.linspace(1.1, 0.8, 128)[:, None, None]
     cloth = np.asarray(np.clip(cloth * band, 0, 255), np.uint8)
     box = Box((-3.2, 22.4, 3.0, 22.6), 3.4, pyramid(cloth, (6.2, 2.7)), (60, 60, 60), bottom=0.7)

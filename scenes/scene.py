@@ -24,13 +24,13 @@ from scenes.lens import photograph
 from scenes.looks import Palette, random_palette
 from scenes.places import Place
 from scenes.plaza import plaza
-from scenes.solids import Bytes, Sprite, render_sprite
+from scenes.solids import Bytes, Solid, Sprite, render_sprite
 from scenes.walkers import simulate
 
 PLACES: dict[str, Callable[[int, int], Place]] = {"plaza": plaza, "concourse": concourse}
 CYCLE = 120.0  # seconds of a scene that is not asked for another length
 SHORTEST_CYCLE = 60.0
-BODIES, PHASES, TURNS = 10, 6, 12
+BODIES, PHASES, TURNS, VIEWS = 10, 6, 12, 4
 EXPOSURE_TIME = 1 / 30  # seconds, for the motion blur
 Floats = NDArray[np.float64]
 
@@ -129,12 +129,12 @@ class Scene:
         present = present[present != without]
         feet = walks.place[index, present].astype(np.float64)
         heads = self._cast.heads(feet, walks.heading[index, present], present)
-        image = cast_shadows(
-            place.backdrop, place.camera, feet, strength=place.shadow, sun=place.sun
-        )
-        picture = Picture.on(image)
         distance = place.camera.depth(np.column_stack([feet, np.zeros(len(feet))]))
         light = place.light(feet)
+        image, sunny = place.backdrop, light > 0.9
+        for some, sun in ((sunny, place.sun), (~sunny, None)):
+            image = cast_shadows(image, place.camera, feet[some], strength=place.shadow, sun=sun)
+        picture = Picture.on(image)
         order: list[tuple[float, int]] = [(-d, i) for i, d in enumerate(distance)]
         order += [(-layer.distance, -1 - i) for i, layer in enumerate(place.layers)]
         for _, i in sorted(order):
@@ -159,15 +159,15 @@ class _Cast:
         self._place = place
         self._bodies = [_grown_up(rng) for _ in range(BODIES)]
         self._body = rng.integers(BODIES, size=count)
-        self._stature = np.array([b.stature for b in self._bodies])
         self._palettes: list[Palette] = [
             random_palette(rng, self._bodies[body].hair) for body in self._body
         ]
-        self._standing = [str(rng.choice(STANDING_POSES[:4])) for _ in range(count)]
+        self._standing = [str(rng.choice(STANDING_POSES[:3])) for _ in range(count)]
         self._ahead = np.array([head_centre(b)[1] for b in self._bodies])
         self._high = np.array([head_centre(b)[2] for b in self._bodies])
         self._tint = np.array(place.tint, np.float32)
-        self._elevations = _elevation_bins(place)
+        self._elevations, self._resolutions = _elevation_bins(place)
+        self._shapes: dict[tuple[int, str, int], list[Solid]] = {}
         self._sprites: dict[tuple[int, str, int, int, int], Sprite] = {}
         self._painted: dict[tuple[int, int, int, int, int], Bytes] = {}
 
@@ -223,21 +223,21 @@ class _Cast:
             person = self._bodies[body]
             moment = Pose(None, step / PHASES) if pose == "walking" else Pose(pose)
             self._sprites[key] = render_sprite(
-                solids_of(person, moment),
+                self._solids(body, pose, step, moment),
                 head_centre(person),
                 turn * 2 * np.pi / TURNS,
                 float(self._elevations[elevation]),
-                resolution=self._resolution(),
+                resolution=float(self._resolutions[elevation]),
                 # The same folds in every view, as far as noise allows: clothes do not flicker.
                 rng=np.random.default_rng([43, body]),
             )
         return self._sprites[key]
 
-    def _resolution(self) -> float:
-        """Pixels a metre that suffice for the nearest people."""
-        camera = self._place.camera
-        near = camera.depth([(0.0, self._place.plan.zone[1] - 2.5, 1.5)])[0]
-        return float(np.clip(camera.focal / near, 32, 160))
+    def _solids(self, body: int, pose: str, step: int, moment: Pose) -> list[Solid]:
+        key = (body, pose, step)
+        if key not in self._shapes:
+            self._shapes[key] = solids_of(self._bodies[body], moment)
+        return self._shapes[key]
 
 
 def ground_of(scene: Scene) -> ZoneGround:
@@ -258,10 +258,16 @@ def _grown_up(rng: np.random.Generator) -> Body:
             return body
 
 
-def _elevation_bins(place: Place) -> Floats:
-    near, far = place.plan.zone[1] - 3.5, place.plan.zone[3] + 10
-    steep, flat = place.camera.elevation([(0, near, 1.2), (0, far, 1.2)])
-    return np.linspace(flat, steep, 4)
+def _elevation_bins(place: Place) -> tuple[Floats, Floats]:
+    """How steeply people are looked at, in a few steps, and pixels a metre that suffice there."""
+    near, far = place.plan.zone[1] - 3.5, place.plan.zone[3] + 8
+    camera = place.camera
+    steep, flat = camera.elevation([(0, near, 1.2), (0, far, 1.2)])
+    elevations = np.linspace(flat, steep, VIEWS)
+    nearest = np.minimum(elevations + (elevations[1] - elevations[0]) / 2, steep)
+    away = (camera.height - 1.2) / np.tan(nearest)
+    depths = camera.depth(np.stack([0 * away, away, 0 * away + 1.2], 1))
+    return elevations, np.clip(camera.focal / depths, 24, 160)
 
 
 def _pair(point: Floats) -> tuple[float, float]:

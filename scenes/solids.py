@@ -62,9 +62,11 @@ def limb(
     bone = b - a
     length = float(np.linalg.norm(bone)) or 1e-6
     along = bone / length
-    aside = np.cross(along, [0.0, 1.0, 0.0] if abs(along[1]) < 0.9 else [1.0, 0.0, 0.0])
-    aside /= np.linalg.norm(aside)
-    across = np.cross(along, aside)
+    x, y, z = along
+    aside = np.array([-z, 0.0, x] if abs(y) < 0.9 else [0.0, z, -y])
+    aside /= np.sqrt(aside @ aside)
+    u, v, w = aside
+    across = np.array([y * w - z * v, z * u - x * w, x * v - y * u])
     solids = []
     for piece in range(pieces):
         place = (piece + 0.5) / pieces
@@ -154,12 +156,19 @@ class _Canvas:
     rough: Floats
 
 
-def _cast(canvas: _Canvas, solid: Solid, view: NDArray[np.float64]) -> None:
-    """Draw one ellipsoid into the buffers where it is in front."""
-    axes = view @ solid.axes
-    centre = view @ solid.centre
-    spread = axes @ axes.T
-    half_u, half_v = np.sqrt(spread[0, 0]), np.sqrt(spread[1, 1])
+def _cast(
+    canvas: _Canvas,
+    solid: Solid,
+    centre: NDArray[np.float64],
+    half: NDArray[np.float64],
+    inverse: Floats,
+) -> None:
+    """Draw one ellipsoid into the buffers where it is in front.
+
+    ``centre`` (3,) and ``half`` (3,), its half extents, are in view axes; ``inverse`` (3, 3) takes
+    view axes to the unit sphere.
+    """
+    half_u, half_v = half[0], half[1]
     height, width = canvas.depth.shape
     x0 = max(int((centre[0] - half_u - canvas.left) / canvas.step), 0)
     x1 = min(int((centre[0] + half_u - canvas.left) / canvas.step) + 2, width)
@@ -167,8 +176,7 @@ def _cast(canvas: _Canvas, solid: Solid, view: NDArray[np.float64]) -> None:
     y1 = min(int((canvas.top - centre[1] + half_v) / canvas.step) + 2, height)
     if x0 >= x1 or y0 >= y1:
         return
-    inverse = np.linalg.inv(axes)
-    form = (inverse.T @ inverse).astype(np.float32)
+    form = inverse.T @ inverse
     du = (canvas.left + (np.arange(x0, x1, dtype=np.float32) + 0.5) * canvas.step - centre[0])[None]
     dv = (canvas.top - (np.arange(y0, y1, dtype=np.float32) + 0.5) * canvas.step - centre[1])[
         :, None
@@ -194,7 +202,7 @@ def _cast(canvas: _Canvas, solid: Solid, view: NDArray[np.float64]) -> None:
     if solid.paint is None:
         canvas.material[block][front] = solid.material
     else:
-        canvas.material[block][front] = solid.paint((inverse @ point).astype(np.float32))
+        canvas.material[block][front] = solid.paint(inverse @ point)
 
 
 def _light(canvas: _Canvas, elevation: float, folds: Floats, lamp: NDArray[np.float64]) -> Bytes:
@@ -250,10 +258,10 @@ def render_sprite(
         supersample: finer by this factor inside, for smooth edges.
     """
     view = view_matrix(azimuth, elevation)
-    reach = np.array(
-        [np.sqrt(((view @ s.axes) ** 2).sum(axis=1)) for s in solids]
-    )  # half extents along each view axis
-    centres = np.array([view @ s.centre for s in solids])
+    axes = view @ np.array([s.axes for s in solids])
+    reach = np.sqrt((axes**2).sum(axis=2))  # half extents along each view axis
+    inverses = np.linalg.inv(axes).astype(np.float32)
+    centres = np.array([s.centre for s in solids]) @ view.T
     low, high = (centres - reach).min(axis=0), (centres + reach).max(axis=0)
     step = 1.0 / (resolution * supersample)
     margin = 2 * supersample * step
@@ -269,8 +277,8 @@ def render_sprite(
         np.zeros((height, width), np.uint8),
         np.ones((height, width), np.float32),
     )
-    for solid in solids:
-        _cast(canvas, solid, view)
+    for solid, centre, half, inverse in zip(solids, centres, reach, inverses, strict=True):
+        _cast(canvas, solid, centre, half, inverse)
     side = -0.55
     lamp = np.array([side, cos(elevation) * 0.7, 0.3 + sin(elevation) * 0.7])
     lamp = (lamp / np.linalg.norm(lamp)).astype(np.float32)

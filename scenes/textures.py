@@ -194,7 +194,7 @@ def muted(
 
 def shop_front(rng: np.random.Generator) -> Bytes:
     """Shop windows with goods behind glass, pillars between and a sign band above."""
-    image = np.full((SIDE, SIDE, 3), muted(rng, 60, 190), np.uint8)
+    image = np.full((SIDE, SIDE, 3), muted(rng, 60, 180, 0.06), np.uint8)
     bays = int(rng.choice([2, 4]))
     wide = SIDE // bays
     for bay in range(bays):
@@ -206,27 +206,42 @@ def shop_front(rng: np.random.Generator) -> Bytes:
             w, h = int(rng.integers(8, 40)), int(rng.integers(10, 60))
             x = int(rng.integers(x0, max(x1 - w, x0 + 1)))
             y = int(rng.integers(240, SIDE - 80))
-            cv2.rectangle(image, (x, y), (x + w, y + h), muted(rng, 30, 220, 0.4), -1)
+            cv2.rectangle(image, (x, y), (x + w, y + h), muted(rng, 40, 190, 0.22), -1)
         for y in range(260, SIDE - 20, 70):
-            cv2.line(image, (x0, y), (x1, y), muted(rng, 60, 200), 2)
+            cv2.line(image, (x0, y), (x1, y), muted(rng, 50, 120, 0.05), 2)
         _sign_band(rng, image, x0, x1)
     noise = rng.normal(0, 4, image.shape)
     return np.clip(cv2.GaussianBlur(image, (0, 0), 0.8) + noise, 0, 255).astype(np.uint8)
 
 
+SHOP_NAMES = (
+    "CAFE", "BOOKS", "BAKERY", "OPTICS", "PHARMACY", "FLOWERS", "SHOES", "TRAVEL", "MARKET", "HAIR",
+    "PHONES", "TOYS", "BANK", "NEWS", "PIZZA", "FASHION", "SPORT", "JUICE", "TEA", "KIOSK",
+)  # fmt: skip
+
+
+def write(
+    image: Bytes,
+    text: str,
+    frame: tuple[int, int, int, int],
+    ink: tuple[float, float, float],
+) -> None:
+    """Write ``text`` into the middle of ``frame`` (x, y, width, height), as large as it fits."""
+    x, y, w, h = frame
+    font = cv2.FONT_HERSHEY_DUPLEX
+    (wide, high), _ = cv2.getTextSize(text, font, 1.0, 2)
+    scale = min(0.88 * w / wide, 0.62 * h / high)
+    spot = (int(x + (w - wide * scale) / 2), int(y + (h + high * scale) / 2))
+    cv2.putText(image, text, spot, font, scale, ink, max(round(2.2 * scale), 1), cv2.LINE_AA)
+
+
 def _sign_band(rng: np.random.Generator, image: Bytes, x0: int, x1: int) -> None:
-    """A shop's sign with strokes like letters."""
-    sign = muted(rng, 20, 220, 0.6)
-    cv2.rectangle(image, (x0, 100), (x1, 160), sign, -1)
-    ink = (255 - sign[0], 255 - sign[1], 255 - sign[2])
-    for x in range(x0 + 20, x1 - 24, 22):
-        kind = int(rng.integers(3))
-        if kind == 0:
-            cv2.rectangle(image, (x, 118), (x + 12, 142), ink, 3)
-        elif kind == 1:
-            cv2.line(image, (x, 142), (x + 8, 118), ink, 3)
-        else:
-            cv2.ellipse(image, (x + 6, 130), (6, 12), 0, 30, 330, ink, 3)
+    """A shop's sign with its name."""
+    light = rng.random() < 0.4
+    sign = muted(rng, 190, 230, 0.05) if light else muted(rng, 25, 90, 0.4)
+    cv2.rectangle(image, (x0, 96), (x1, 166), sign, -1)
+    ink = muted(rng, 20, 60, 0.4) if light else muted(rng, 200, 245, 0.08)
+    write(image, str(rng.choice(SHOP_NAMES)), (x0, 96, x1 - x0, 70), ink)
 
 
 def panels(rng: np.random.Generator) -> Bytes:
