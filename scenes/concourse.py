@@ -30,9 +30,10 @@ THINGS = (
 
 CASES = ((5.0, 12.9, 0.62), (5.35, 13.05, 0.5), (-7.75, 15.3, 0.66))  # x, y, height
 DEPARTURES = (
-    "10:42  NORTHFIELD      3", "10:48  HARBOUR SIDE   1", "10:55  CENTRAL         6",
-    "11:02  AIRPORT         2", "11:10  WESTGATE        4", "11:15  OLD TOWN        5",
-)  # fmt: skip
+    "10:42   NORTHFIELD    3     10:55   CENTRAL     6",
+    "10:48   HARBOUR       1     11:02   AIRPORT     2",
+    "10:51   WESTGATE      4     11:15   OLD TOWN    5",
+)
 
 
 def concourse(width: int, height: int) -> Place:
@@ -125,11 +126,11 @@ def _walls(rng: np.random.Generator) -> list[Wall]:
     y = END
     while y > 1.0:  # shops along both sides
         deep = float(rng.uniform(4.5, 6.5))
-        for x in (-SIDE, SIDE):
-            shop = pyramid(_lit_shop(rng), (deep, 3.4))
-            walls.append(Wall((x, y), (x, max(y - deep, 0.6)), 3.4, shop, 0.9))
-            band = pyramid(_fascia(rng), (deep, 2.0))
-            walls.append(Wall((x, y), (x, max(y - deep, 0.6)), 7.0, band, 0.7, bottom=3.4))
+        near = max(y - deep, 0.6)
+        for x in (-SIDE, SIDE):  # signs read from left to right on either side
+            start, end = ((x, near), (x, y)) if x < 0 else ((x, y), (x, near))
+            walls.append(Wall(start, end, 3.4, pyramid(_lit_shop(rng), (deep, 3.4)), 0.9))
+            walls.append(Wall(start, end, 7.0, pyramid(_fascia(rng), (deep, 2.0)), 0.7, bottom=3.4))
         y -= deep
     concrete = pyramid(textures.panels(rng), (8.0, 8.0))
     walls.append(Wall((-SIDE, END), (SIDE, END), 7.0, concrete, 0.62))
@@ -139,8 +140,6 @@ def _walls(rng: np.random.Generator) -> list[Wall]:
         text = lettering((256, 64), (name,), (140, 80, 20), (240, 240, 240))
         sign = pyramid(text, (3.2, 0.6))
         walls.append(Wall((x, END - 0.04), (x + 3.2, END - 0.04), 3.4, sign, 1.0, bottom=2.8))
-    board = pyramid(lettering((512, 256), DEPARTURES, (22, 20, 18), (40, 190, 250)), (6.0, 2.6))
-    walls.append(Wall((-3.0, END - 0.04), (3.0, END - 0.04), 5.3, board, 1.0, bottom=2.7))
     return walls
 
 
@@ -196,6 +195,8 @@ def _layers(camera: Camera, rng: np.random.Generator) -> tuple[Layer, ...]:
         lamp = (x - 0.05, GATES_Y - 0.73, x + 0.05, GATES_Y - 0.71)
         boxes.append(Box(lamp, 0.95, light, (90, 200, 90), bottom=0.85))
     boxes += [Box((*b[:2], *b[2:]), 0.46, wood, (72, 108, 148)) for b in BENCHES]
+    board = pyramid(lettering((512, 128), DEPARTURES, (22, 20, 18), (40, 190, 250)), (5.2, 1.25))
+    boxes.append(Box((-2.4, 16.0, 2.8, 16.2), 4.25, board, (40, 40, 40), bottom=3.0))
     boxes.append(Box(KIOSK, 2.5, pyramid(_lit_shop(rng), (2.2, 2.5)), (120, 128, 134)))
     for (x, y, high), tone in zip(CASES, ((60, 40, 35), (40, 45, 120), (110, 95, 60)), strict=True):
         shell = pyramid(_ribbed(tone), (0.42, high))

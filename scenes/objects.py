@@ -141,6 +141,9 @@ def random_colours(rng: np.random.Generator, kind: str) -> Palette:
     colours[BODY], colours[CAP], colours[LIGHT] = cloth(rng), cloth(rng), (225, 232, 238)
     if kind == "bush":
         colours[BODY] = np.array([40, 85, 55]) * rng.uniform(0.6, 1.4)
+    elif kind == "parasol":
+        shades = ((205, 215, 222), (60, 60, 165), (95, 110, 60), (140, 175, 200))
+        colours[BODY] = shades[int(rng.integers(len(shades)))]
     elif kind == "cone":
         colours[BODY], colours[CAP] = (30, 90, 230), (225, 225, 225)
     return np.clip(colours, 8, 240).astype(np.uint8)

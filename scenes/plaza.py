@@ -152,7 +152,7 @@ def _houses(image: Bytes, camera: Camera, rng: np.random.Generator) -> None:
         paint_wall(image, camera, Wall((x, far), (x + wide, far), 4.2, shop, gain))
         x += wide
     left = pyramid(textures.facade(rng), (9.0, 8.0))
-    paint_wall(image, camera, Wall((-14.0, 36.0), (-14.0, 18.0), 9.0, left, 0.62))
+    paint_wall(image, camera, Wall((-14.0, 18.0), (-14.0, 36.0), 9.0, left, 0.62))
 
 
 def _manholes(image: Bytes, camera: Camera, spots: tuple[tuple[float, float], ...]) -> None:
@@ -203,7 +203,7 @@ def _layers(camera: Camera, rng: np.random.Generator) -> tuple[Layer, ...]:
 def _banner(camera: Camera) -> Layer | None:
     """The stage's back wall with a printed cloth."""
     cloth = lettering(
-        (512, 128), ("SUMMER STAGE", "free concerts every day"), (96, 52, 30), (230, 230, 235)
+        (512, 128), ("SUMMER STAGE", "  free concerts  "), (96, 52, 30), (230, 230, 235)
     )
     band = np.linspace(1.1, 0.8, 128)[:, None, None]
     cloth = np.asarray(np.clip(cloth * band, 0, 255), np.uint8)

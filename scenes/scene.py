@@ -30,7 +30,7 @@ from scenes.walkers import simulate
 PLACES: dict[str, Callable[[int, int], Place]] = {"plaza": plaza, "concourse": concourse}
 CYCLE = 120.0  # seconds of a scene that is not asked for another length
 SHORTEST_CYCLE = 60.0
-BODIES, PHASES, TURNS, VIEWS = 10, 6, 12, 4
+BODIES, PHASES, TURNS, VIEWS = 9, 6, 12, 4
 EXPOSURE_TIME = 1 / 30  # seconds, for the motion blur
 Floats = NDArray[np.float64]
 
@@ -80,7 +80,9 @@ class Scene:
         if name not in PLACES:
             raise ValueError(f"there is no scene {name!r}; there are {', '.join(PLACES)}")
         if seconds < SHORTEST_CYCLE:
-            raise ValueError(f"a cycle of {seconds:g} s is too short; it needs {SHORTEST_CYCLE:g}")
+            raise ValueError(
+                f"a cycle of {seconds:g} s is too short; it needs {SHORTEST_CYCLE:g} s"
+            )
         self.name, self.seed = name, seed
         self.place = PLACES[name](width, height)
         self.walks = simulate(self.place.plan, seed, seconds, self.fps)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 LEAST_GAP = 0.35  # metres between two people, at least
 PEAK_DENSITY = 5.3  # persons/m2 in the full zone
+FRINGE = 12  # people who stand round the full zone
 STRIDE = 1.45  # metres of a full walking cycle
 WARM_UP = 40.0  # seconds simulated before the first frame
 # Shares of the cycle at which the zone begins to fill, is full, begins to empty and is empty.
@@ -36,7 +37,7 @@ class FloorPlan:
     entrances: tuple[tuple[float, float], ...]
     obstacles: tuple[tuple[float, float, float], ...]
     groups: tuple[tuple[float, float], ...]
-    passers: float = 0.2
+    passers: float = 0.3
 
     @property
     def area(self) -> float:
@@ -116,9 +117,30 @@ def _slots(plan: FloorPlan, rng: np.random.Generator) -> Floats:
         for column in range(columns):
             x = x0 + (column + (0.25 if row % 2 else 0.75)) * (x1 - x0) / columns
             points.append((x, y))
-    slots = np.array(points) + rng.uniform(-0.032, 0.032, (len(points), 2))
+    slots = np.array(points) + rng.uniform(-0.04, 0.04, (len(points), 2))
+    slots = np.concatenate([slots, _fringe(plan, rng, slots)])
     order = np.linalg.norm(slots - plan.stage, axis=1) + rng.normal(0, 0.12, len(slots))
     return np.asarray(slots[np.argsort(order)])
+
+
+def _fringe(plan: FloorPlan, rng: np.random.Generator, slots: Floats) -> Floats:
+    """Loose places (M, 2) round the zone, away from the stage, where latecomers stand."""
+    x0, y0, x1, y1 = plan.zone
+    middle, half = (
+        np.array([(x0 + x1) / 2, (y0 + y1) / 2]),
+        np.array([(x1 - x0) / 2, (y1 - y0) / 2]),
+    )
+    kept: list[Floats] = []
+    for _ in range(400):
+        if len(kept) == FRINGE:
+            break
+        spot = middle + rng.uniform(-1, 1, 2) * (half + 1.3)
+        outside = np.abs(spot - middle) - half
+        gaps = np.linalg.norm(np.array([*slots, *kept]) - spot, axis=1)
+        behind = (spot - middle) @ (np.array(plan.stage) - middle) < 0.5
+        if outside.max() > 0.2 and behind and gaps.min() > 0.6:
+            kept.append(spot)
+    return np.array(kept).reshape(-1, 2)
 
 
 def _people(plan: FloorPlan, rng: np.random.Generator, seconds: float) -> _Crowd:
