@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 FACTOR = 4  # f: pixels of the map per latent position
 CODEBOOK_DECAY = 0.99
+SHARPNESS = 20.0  # of the softplus that keeps maps positive
 
 
 class Quantised(NamedTuple):
@@ -77,7 +78,7 @@ class CrowdMapAutoencoder(nn.Module):
     latent_mean: Tensor
     latent_std: Tensor
 
-    def __init__(self, channels: int = 4, codes: int = 512, width: int = 32) -> None:
+    def __init__(self, channels: int = 4, codes: int = 1024, width: int = 64) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(FACTOR),
@@ -110,11 +111,15 @@ class CrowdMapAutoencoder(nn.Module):
         raw = z * self.latent_std + self.latent_mean
         if quantise:
             raw = self.quantiser(raw).latent
-        x: Tensor = self.decoder(raw)
-        return x
+        return self._to_map(raw)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruction with codes, reconstruction without, and the commitment loss."""
         z = self.encoder(x)
         quantised = self.quantiser(z)
-        return self.decoder(quantised.latent), self.decoder(z), quantised.commitment
+        return self._to_map(quantised.latent), self._to_map(z), quantised.commitment
+
+    def _to_map(self, raw: Tensor) -> Tensor:
+        # Softplus: an empty place decodes to nothing instead of to a small offset, which summed
+        # over a million pixels would be a hundred people.
+        return F.softplus(self.decoder(raw), beta=SHARPNESS)

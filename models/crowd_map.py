@@ -47,7 +47,7 @@ def crowd_map(heads: NDArray[np.floating], height: int, width: int) -> NDArray[n
 def cell_counts(
     heads: NDArray[np.floating], height: int, width: int, stride: int
 ) -> NDArray[np.float32]:
-    """How many heads lie in each cell of ``stride`` x ``stride`` pixels: (height/stride, width/stride)."""
+    """Heads in each cell of ``stride`` x ``stride`` pixels: (height/stride, width/stride)."""
     rows, columns = height // stride, width // stride
     cells = np.floor(heads / stride).astype(np.int64)
     inside = (

@@ -25,7 +25,7 @@ class Denoiser(nn.Module):
         self,
         latent_channels: int = 4,
         zeta_channels: int = 33,
-        widths: tuple[int, int, int] = (32, 48, 64),
+        widths: tuple[int, int, int] = (32, 40, 48),
         embedding: int = 64,
     ) -> None:
         super().__init__()

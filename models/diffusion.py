@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -93,7 +94,7 @@ def sample_ddim(
     """
     alpha_bar = schedule.alpha_bar()
     times = time_steps(steps, spacing)
-    for t, s in zip(times, times[1:], strict=False):
+    for t, s in pairwise(times):
         z_0 = predict(z_t, t / T)
         z_t = ddim_step(z_t, z_0, float(alpha_bar[t]), float(alpha_bar[s]))
     return z_t

@@ -25,9 +25,9 @@ class NetworkConfig:
     conditioner_blocks: tuple[int, int] = (1, 3)
     conditioner_dilations: tuple[int, ...] = (1, 2, 4, 2)
     latent_channels: int = 4
-    codes: int = 512
-    autoencoder_width: int = 32
-    denoiser_widths: tuple[int, int, int] = (32, 48, 64)
+    codes: int = 1024
+    autoencoder_width: int = 64
+    denoiser_widths: tuple[int, int, int] = (32, 40, 48)
     latent_scale: float = 0.3  # b: the diffusion works on unit-variance latents times b
     schedule: Literal["cosine", "linear"] = "cosine"
 

@@ -90,8 +90,7 @@ def _maxima(x: Map, mask: NDArray[np.bool_], settings: ReadingSettings) -> NDArr
     count, _, _, centroids = cv2.connectedComponentsWithStats(candidates, connectivity=8)
     if count <= 1:
         return np.zeros((0, 2), np.int64)
-    points = np.rint(centroids[1:, ::-1]).astype(np.int64)
-    return points
+    return np.rint(centroids[1:, ::-1]).astype(np.int64)
 
 
 def _mass_around(masked: Map, peaks: NDArray[np.int64]) -> NDArray[np.float32]:

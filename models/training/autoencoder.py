@@ -25,6 +25,7 @@ from models.training.run import TrainingRun
 
 LEARNING_RATE = 2e-3
 ORACLE_READING = ReadingSettings(window=8.0, offset=0.05, smoothing=0.0, spacing=3)
+BLOCK_STRIDES = (16, 64, 128)  # pixels, of the count loss on the reconstructed map
 GATE = {"part_A": 5.0, "part_B": 1.0}  # people per picture
 
 
@@ -35,17 +36,30 @@ def map_batch(heads: Sequence[np.ndarray], height: int, width: int) -> Tensor:
     ]
 
 
+def block_error(x_hat: Tensor, x: Tensor, strides: Sequence[int] = BLOCK_STRIDES) -> Tensor:
+    """Absolute error of the people in blocks of the map, per 16 x 16 pixels, summed over sizes."""
+    total = x.new_zeros(())
+    for stride in strides:
+        difference = F.avg_pool2d(x_hat, stride) - F.avg_pool2d(x, stride)
+        total = total + difference.abs().mean() * 16**2 / KERNEL_SUM
+    return total
+
+
+def _laplacian(x: Tensor) -> Tensor:
+    """Curvature of a map: where two heads stand close it shows the dip between them."""
+    return 4 * (x - F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False))
+
+
 def autoencoder_loss(module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """Reconstruction with and without the codebook, mass of 16 x 16 blocks, and commitment."""
+    """Reconstruction with and without codes, curvature, people in blocks, and commitment."""
     height, width = batch.pictures.shape[2:]
     x = map_batch(batch.heads, height, width).to(next(module.parameters()).device)
     quantised, direct, commitment = module(x)
     reconstruction = F.mse_loss(quantised, x) + F.mse_loss(direct, x)
-    blocks = sum(
-        F.mse_loss(F.avg_pool2d(x_hat, 16) * 256 / KERNEL_SUM, F.avg_pool2d(x, 16) * 256 / KERNEL_SUM)
-        for x_hat in (quantised, direct)
-    )
-    loss = 100 * reconstruction + blocks + 0.25 * commitment
+    edges = F.mse_loss(_laplacian(quantised), _laplacian(x))
+    edges = edges + F.mse_loss(_laplacian(direct), _laplacian(x))
+    blocks = block_error(quantised, x) + block_error(direct, x)
+    loss = 100 * reconstruction + 20 * edges + 0.3 * blocks + 0.25 * commitment
     return loss, {"reconstruction": reconstruction.item(), "commitment": commitment.item()}
 
 
@@ -91,12 +105,12 @@ def oracle(autoencoder: CrowdMapAutoencoder, items: Sequence[Annotated]) -> Orac
 
 
 @torch.no_grad()
-def measure_latents(autoencoder: CrowdMapAutoencoder, batches: Iterable[Batch], count: int) -> None:
-    """Stores mean and standard deviation of z over training maps in the autoencoder."""
+def measure_latents(autoencoder: CrowdMapAutoencoder, items: Iterable[Annotated]) -> None:
+    """Stores mean and standard deviation of z over the true maps of pictures in the autoencoder."""
     latents = []
-    for _, batch in zip(range(count), batches, strict=False):
-        height, width = batch.pictures.shape[2:]
-        z = autoencoder.encoder(map_batch(batch.heads, height, width))
+    for item in items:
+        padded, _ = frame_tensor(item.picture(), None)
+        z = autoencoder.encoder(map_batch([item.heads], *padded.shape[2:]))
         latents.append(z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]))
     together = torch.cat(latents)
     autoencoder.latent_mean.copy_(together.mean(dim=0).view(1, -1, 1, 1))

@@ -10,7 +10,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -21,7 +21,6 @@ from models.training.data import Annotated
 
 Picture = NDArray[np.uint8]
 Heads = NDArray[np.float32]
-Synthetic = Callable[[np.random.Generator, tuple[int, int]], tuple[Picture, Heads]]
 
 SCALES = (0.6, 1.6)  # of pictures without head sizes
 HEAD_PIXELS = (6.0, 120.0)  # of pictures with head sizes: log-uniform side of the head's box
@@ -45,48 +44,43 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class _Loaded:
-    picture: Picture
-    heads: Heads
-    sizes: NDArray[np.float32] | None
+class Example:
+    """A decoded picture with its heads."""
+
+    picture: Picture  # (H, W, 3) BGR
+    heads: Heads  # (N, 2) x, y in pixels, the first pixel's centre at 0.5, 0.5
+    sizes: NDArray[np.float32] | None = None  # (N,) side of the head's box, where known
+
+
+def decoded(items: Sequence[Annotated]) -> list[Example]:
+    """Annotated pictures held in memory; takes about 5 ms each."""
+    return [Example(item.picture(), item.heads, item.sizes) for item in items]
 
 
 class CropSource:
     """Crops drawn from several data sets in given shares.
 
     Args:
-        sources: name to its annotated pictures; decoded here, which takes seconds to a minute.
-        shares: name to its share of the crops (normalised to one); ``scenes`` names ``synthetic``.
+        examples: name of a data set to its pictures.
+        shares: name to its share of the crops (normalised to one); names without examples are
+            passed over.
         size: side of a crop in pixels.
-        synthetic: makes a rendered picture with its heads.
     """
 
     def __init__(
-        self,
-        sources: Mapping[str, Sequence[Annotated]],
-        shares: Mapping[str, float],
-        size: int,
-        synthetic: Synthetic | None = None,
+        self, examples: Mapping[str, Sequence[Example]], shares: Mapping[str, float], size: int
     ) -> None:
         self.size = size
-        self.synthetic = synthetic
-        self.pictures = {
-            name: [_Loaded(item.picture(), item.heads, item.sizes) for item in items]
-            for name, items in sources.items()
-        }
-        names = [n for n in shares if n in self.pictures or (n == "scenes" and synthetic)]
-        total = sum(shares[name] for name in names)
-        self.names = names
-        self.probabilities = [shares[name] / total for name in names]
+        self.examples = examples
+        self.names = [name for name in shares if name in examples]
+        total = sum(shares[name] for name in self.names)
+        self.probabilities = [shares[name] / total for name in self.names]
 
     def draw(self, rng: np.random.Generator) -> Crop:
         """One random crop."""
         name = self.names[int(rng.choice(len(self.names), p=self.probabilities))]
-        if name == "scenes" and self.synthetic is not None:
-            picture, heads = self.synthetic(rng, (self.size, self.size))
-        else:
-            items = self.pictures[name]
-            picture, heads = _cut(items[int(rng.integers(len(items)))], self.size, rng)
+        examples = self.examples[name]
+        picture, heads = _cut(examples[int(rng.integers(len(examples)))], self.size, rng)
         if rng.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             heads = np.stack([self.size - heads[:, 0], heads[:, 1]], axis=1)
@@ -111,7 +105,9 @@ class BatchStream:
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(
-                target=self._fill, args=(source, count, np.random.default_rng([seed, n])), daemon=True
+                target=self._fill,
+                args=(source, count, np.random.default_rng([seed, n])),
+                daemon=True,
             )
             for n in range(threads)
         ]
@@ -147,7 +143,7 @@ class BatchStream:
             thread.join(timeout=5)
 
 
-def _cut(item: _Loaded, size: int, rng: np.random.Generator) -> tuple[Picture, Heads]:
+def _cut(item: Example, size: int, rng: np.random.Generator) -> tuple[Picture, Heads]:
     """A window of the picture, scaled to ``size`` x ``size``, with its heads."""
     height, width = item.picture.shape[:2]
     focus: Heads | None = None

@@ -14,7 +14,7 @@ from models.crowd_map import KERNEL_SUM
 from models.diffusion import T, add_noise, ddim_step
 from models.frames import frame_tensor
 from models.network import CrowdDiffusion
-from models.training.autoencoder import map_batch
+from models.training.autoencoder import block_error, map_batch
 from models.training.crops import Batch
 from models.training.data import Annotated
 from models.training.regressor import density_loss
@@ -53,7 +53,7 @@ class DiffusionLoss:
         b = module.config.latent_scale
         latent_loss = F.mse_loss(predicted, z_0) / b**2
         map_loss = F.mse_loss(x_hat, x)
-        block_loss = self._blocks(x_hat, x)
+        block_loss = block_error(x_hat, x, BLOCK_STRIDES)
         control, figures = density_loss(density, batch.heads)
         loss = latent_loss + 50 * map_loss + block_loss + 0.3 * control
         error = (x_hat - x).sum(dim=(1, 2, 3)).detach() / KERNEL_SUM
@@ -88,16 +88,6 @@ class DiffusionLoss:
                         start[row], first[row], 0.0, float(self.alpha_bar[times[index]])
                     )
         return z_t, times.to(z_0.device) / T
-
-    @staticmethod
-    def _blocks(x_hat: Tensor, x: Tensor) -> Tensor:
-        """Absolute error of the people in blocks, per block, summed over the block sizes."""
-        total = x.new_zeros(())
-        for stride in BLOCK_STRIDES:
-            people = stride**2 / KERNEL_SUM
-            difference = F.avg_pool2d(x_hat, stride) - F.avg_pool2d(x, stride)
-            total = total + difference.abs().mean() * people * (16 / stride) ** 2
-        return total
 
 
 @torch.inference_mode()

@@ -1,0 +1,157 @@
+"""Counting people in pictures: the one door to the model for workers and the command line."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.conditioner import DENSITY_STRIDE
+from models.crowd_map import KERNEL_SUM
+from models.frames import frame_tensor
+from models.layers import fold_standardisation
+from models.network import Sampled
+from models.reading import MapReading, read_map
+from models.weights import LoadedWeights, WeightsError, load_weights
+
+__all__ = ["Counter", "CrowdReading", "MapCounts", "WeightsError"]
+
+LARGEST_SIDE = 2048  # pixels: without max_side a larger picture is reduced, to bound memory
+
+
+@dataclass(frozen=True)
+class MapCounts:
+    """The counts of one picture by each way of reading it, people (the rows of the tables)."""
+
+    mass: float  # sum of the map
+    masked_mass: float  # sum inside the contours
+    contours: float  # number of contours: the paper's reading
+    maxima: float  # contours split at their maxima
+    density: float  # the regression control
+
+
+@dataclass(frozen=True)
+class CrowdReading:
+    """What the model says of one picture."""
+
+    count: float  # people
+    low: float  # 90 % interval, people
+    high: float
+    heads: NDArray[np.float32]  # (N, 3) x, y in pixels of the picture, weight; sums to count
+    crowd_map: NDArray[np.float32]  # (h, w) people per pixel of the working picture
+    ms: float  # the model's time for this picture
+    counts: MapCounts
+
+
+class Counter:
+    """The model with its weights on one device.
+
+    Args:
+        weights: from `models.weights.load_weights`.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, weights: LoadedWeights, device: str) -> None:
+        self.name = weights.name
+        self.weights_hash = weights.sha256[:12]
+        self.recipe = weights.recipe
+        self.default_steps = weights.recipe.steps
+        self.device = device
+        self.parameters = sum(p.numel() for p in weights.network.parameters())
+        network = weights.network.to(device=device, memory_format=torch.channels_last)
+        fold_standardisation(network)
+        self._network = network
+
+    @classmethod
+    def load(cls, name: str | Path, *, device: str = "auto") -> Self:
+        """The counter of shipped weights (a name) or of a file.
+
+        Raises:
+            WeightsError: the weights are missing or unreadable, or CUDA is asked for and absent.
+        """
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cuda" and not torch.cuda.is_available():
+            raise WeightsError("model.device is cuda, but this machine has no usable CUDA device")
+        return cls(load_weights(name), device)
+
+    def count(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        *,
+        steps: int | None = None,
+        samples: int = 1,
+        max_side: int | None = None,
+    ) -> list[CrowdReading]:
+        """Counts the people in pictures; the same picture gives the same count in any batch.
+
+        Args:
+            pictures: (H, W, 3) BGR each, of any sizes.
+            steps: S, DDIM steps; by default the weights' own.
+            samples: K, maps drawn per picture and averaged; they share one conditioner pass.
+            max_side: pictures are reduced to this longest side, pixels; never enlarged.
+        """
+        readings: list[CrowdReading | None] = [None] * len(pictures)
+        prepared = [frame_tensor(p, min(max_side or LARGEST_SIDE, LARGEST_SIDE)) for p in pictures]
+        by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for index, (tensor, _) in enumerate(prepared):
+            by_shape[tuple(tensor.shape)].append(index)
+        for indices in by_shape.values():
+            started = time.perf_counter()
+            batch = torch.cat([prepared[i][0] for i in indices]).to(self.device)
+            sampled = self._network.sample(
+                batch, steps or self.default_steps, samples, quantise=self.recipe.quantise
+            )
+            maps, density = sampled.maps.float().cpu(), sampled.density.float().cpu()
+            shared_ms = (time.perf_counter() - started) * 1000 / len(indices)
+            for row, index in enumerate(indices):
+                started = time.perf_counter()
+                reading = self._read(
+                    Sampled(maps[:, row], density[row]), prepared[index][1], pictures[index]
+                )
+                ms = shared_ms + (time.perf_counter() - started) * 1000
+                readings[index] = CrowdReading(**{**vars(reading), "ms": ms})
+        return [reading for reading in readings if reading is not None]
+
+    def _read(
+        self, sampled: Sampled, size: tuple[int, int], picture: NDArray[np.uint8]
+    ) -> CrowdReading:
+        """The reading of one picture's maps (K, H, W) and density (h, w)."""
+        height, width = size
+        inside = sampled.maps[:, :height, :width].clamp(min=0).numpy()
+        mean_map = inside.mean(axis=0)
+        read = [read_map(x, self.recipe.reading) for x in inside]
+        cells = sampled.density[: -(-height // DENSITY_STRIDE), : -(-width // DENSITY_STRIDE)]
+        counts = _mean_counts(read, cells)
+        share = self.recipe.density_share
+        count = (1 - share) * counts.mass + share * counts.density
+        # Heads come from the first sample: an average of maps has blurred ones.
+        heads = read[0].heads.copy()
+        total = float(heads[:, 2].sum())
+        if total <= 0:
+            count, heads = 0.0, heads[:0]
+        else:
+            heads[:, 2] *= count / total
+        heads[:, 0] *= picture.shape[1] / width
+        heads[:, 1] *= picture.shape[0] / height
+        low, high = self.recipe.interval.bounds(count)
+        people = (mean_map / KERNEL_SUM).astype(np.float32)
+        return CrowdReading(count, low, high, heads, people, 0.0, counts)
+
+
+def _mean_counts(read: Sequence[MapReading], density: Tensor) -> MapCounts:
+    return MapCounts(
+        mass=float(np.mean([r.mass for r in read])),
+        masked_mass=float(np.mean([r.masked_mass for r in read])),
+        contours=float(np.mean([r.contours for r in read])),
+        maxima=float(np.mean([r.maxima for r in read])),
+        density=float(density.sum()),
+    )

@@ -1,0 +1,106 @@
+"""Weights files: one safetensors file that says everything needed to use it.
+
+Its header holds, as JSON under ``headcount``, the network's sizes, how maps are read, which count
+is reported, the default number of DDIM steps and the calibrated interval. Half precision on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from models.interval import Interval
+from models.network import CrowdDiffusion, NetworkConfig
+from models.reading import ReadingSettings
+
+FOLDER = Path(__file__).parent / "weights"
+SUFFIX = ".safetensors"
+
+
+class WeightsError(ValueError):
+    """Weights are missing or unreadable; the text is one sentence with the file's name."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the network's output becomes a count; chosen on validation, stored with the weights."""
+
+    steps: int  # S, DDIM steps by default
+    reading: ReadingSettings
+    density_share: float  # of the regression control in the reported count; 0 is the map alone
+    interval: Interval
+    quantise: bool = False  # decode the sampled latent through the codebook
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    name: str
+    sha256: str
+    network: CrowdDiffusion
+    recipe: Recipe
+
+
+def weights_path(name: str | Path) -> Path:
+    """The file of a name: a path where it looks like one, else shipped weights."""
+    path = Path(name)
+    if path.suffix == SUFFIX or len(path.parts) > 1:
+        return path
+    return FOLDER / f"{name}{SUFFIX}"
+
+
+def load_weights(name: str | Path) -> LoadedWeights:
+    """The network and its recipe.
+
+    Raises:
+        WeightsError: there is no such file, or it is not a weights file of ours.
+    """
+    path = weights_path(name)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob(f"*{SUFFIX}"))) or "none"
+        raise WeightsError(f"{path}: no such weights file (shipped weights: {known})")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["headcount"])
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+        network = CrowdDiffusion(NetworkConfig.from_mapping(header["network"]))
+        network.load_state_dict(tensors)
+        recipe = header["recipe"]
+        interval = Interval(
+            tuple(recipe["interval"]["centres"]), tuple(recipe["interval"]["half_widths"])
+        )
+        return LoadedWeights(
+            path.stem,
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            network.eval().requires_grad_(False),
+            Recipe(
+                steps=int(recipe["steps"]),
+                reading=ReadingSettings(**recipe["reading"]),
+                density_share=float(recipe["density_share"]),
+                interval=interval,
+                quantise=bool(recipe["quantise"]),
+            ),
+        )
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{path}: not a weights file of Headcount ({reason})") from None
+
+
+def save_weights(network: CrowdDiffusion, recipe: Recipe, path: Path) -> str:
+    """Writes a weights file atomically, half precision, and returns its sha256."""
+    tensors = {
+        name: tensor.detach().cpu().to(torch.float16).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    header = {"network": asdict(network.config), "recipe": asdict(recipe)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata={"headcount": json.dumps(header)})
+    os.replace(temporary, path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
