@@ -19,6 +19,7 @@ from torch import nn
 from core.site_file import SiteFileError, load_yaml
 from headcount.failures import InputError
 from models.autoencoder import CrowdMapAutoencoder
+from models.layers import channels_last
 from models.network import CrowdDiffusion, NetworkConfig
 from models.training.crops import BatchStream, CropSource, Example, decoded
 from models.training.data import Annotated, DataError, read_folder, split
@@ -202,8 +203,7 @@ def regressor(
     torch.manual_seed(seed)
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe["shares"])
-    module = CrowdDiffusion(network_of(network)).conditioner
-    module = module.to(memory_format=torch.channels_last)
+    module = channels_last(CrowdDiffusion(network_of(network)).conditioner)
     run = regressor_run(module, out, minutes, validation(sets.validation))
     fit(
         run,
@@ -238,7 +238,7 @@ def diffusion(
     torch.manual_seed(seed)
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe["shares"])
-    module = CrowdDiffusion(network_of(network)).to(memory_format=torch.channels_last)
+    module = channels_last(CrowdDiffusion(network_of(network)))
     loaded(module.autoencoder, autoencoder_folder)
     loaded(module.conditioner, regressor_folder)
     for_scale = [item for items in sets.train.values() for item in items[::LATENT_EVERY]]
@@ -252,6 +252,33 @@ def diffusion(
         batch=recipe["batch"],
         seed=seed,
         resume=resume,
+    )
+
+
+@app.command()
+def calibrate(
+    data: DataOption,
+    run_folder: Argument[Path, typer.Option("--run", help="Run folder of stage 2.")],
+    weights: Argument[Path, typer.Option("--weights", help="The weights file to write.")],
+    config: RecipeOption = RECIPE,
+    network: NetworkOption = NETWORK,
+) -> None:
+    """Last: choose steps, reading and interval on validation, and write the weights file."""
+    from models.training.calibration import choose_recipe
+    from models.training.regressor import validation
+    from models.weights import save_weights
+
+    sets = read_data_sets(data, recipe_of(config)["shares"])
+    module = loaded(CrowdDiffusion(network_of(network)), run_folder).eval()
+    recipe, figures = choose_recipe(module, validation(sets.validation), sets.validation)
+    for name, value in figures.items():
+        console.print(f"{name}: {value:.4f}", highlight=False)
+    digest = save_weights(module, recipe, weights)
+    console.print(
+        f"{weights}: S = {recipe.steps}, control's share {recipe.density_share:.0%}, "
+        f"sha256 {digest}",
+        highlight=False,
+        soft_wrap=True,
     )
 
 

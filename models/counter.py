@@ -17,7 +17,7 @@ from torch import Tensor
 from models.conditioner import DENSITY_STRIDE
 from models.crowd_map import KERNEL_SUM
 from models.frames import frame_tensor
-from models.layers import fold_standardisation
+from models.layers import channels_last, fold_standardisation
 from models.network import Sampled
 from models.reading import MapReading, read_map
 from models.weights import LoadedWeights, WeightsError, load_weights
@@ -66,8 +66,9 @@ class Counter:
         self.default_steps = weights.recipe.steps
         self.device = device
         self.parameters = sum(p.numel() for p in weights.network.parameters())
-        network = weights.network.to(device=device, memory_format=torch.channels_last)
+        network = weights.network.to(device)
         fold_standardisation(network)
+        channels_last(network)
         self._network = network
 
     @classmethod

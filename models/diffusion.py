@@ -68,7 +68,8 @@ def ddim_step(z_t: Tensor, z_0: Tensor, alpha_bar_t: float, alpha_bar_s: float) 
         alpha_bar_s: of the time reached.
     """
     epsilon = (z_t - alpha_bar_t**0.5 * z_0) / max(1 - alpha_bar_t, 1e-12) ** 0.5
-    return alpha_bar_s**0.5 * z_0 + (1 - alpha_bar_s) ** 0.5 * epsilon
+    z_s: Tensor = alpha_bar_s**0.5 * z_0 + (1 - alpha_bar_s) ** 0.5 * epsilon
+    return z_s
 
 
 def add_noise(z_0: Tensor, epsilon: Tensor, alpha_bar_t: Tensor) -> Tensor:

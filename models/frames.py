@@ -33,7 +33,7 @@ def frame_tensor(
         (1, 3, H', W') uint8 RGB, padded with grey at the right and bottom to multiples of 32, and
         the height and width of the working picture inside it.
     """
-    height, width = working_size(*picture.shape[:2], max_side)
+    height, width = working_size(picture.shape[0], picture.shape[1], max_side)
     if (height, width) != picture.shape[:2]:
         resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
         picture = resized.astype(np.uint8, copy=False)

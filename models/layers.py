@@ -8,6 +8,8 @@ propagation to close the performance gap in unnormalized ResNets", 2021).
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -53,7 +55,8 @@ class StandardisedConv2d(nn.Conv2d):
 
 def scaled_relu(x: Tensor) -> Tensor:
     """ReLU that keeps the variance of a unit Gaussian."""
-    return F.relu(x) * RELU_GAIN
+    scaled: Tensor = F.relu(x) * RELU_GAIN
+    return scaled
 
 
 class ResidualBlock(nn.Module):
@@ -81,6 +84,15 @@ class ResidualBlock(nn.Module):
             scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
             inner = inner * (1 + scale) + shift
         return x + self.residual_gain * self.second(scaled_relu(inner))
+
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def channels_last(module: Module) -> Module:
+    """The module with its weights in the layout that CPU and GPU convolutions like best."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
 
 
 def fold_standardisation(module: nn.Module) -> nn.Module:

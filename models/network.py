@@ -38,7 +38,10 @@ class NetworkConfig:
         Raises:
             TypeError: a key is unknown.
         """
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**plain)
 
 
 class Sampled(NamedTuple):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -102,5 +101,5 @@ def save_weights(network: CrowdDiffusion, recipe: Recipe, path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary, metadata={"headcount": json.dumps(header)})
-    os.replace(temporary, path)
+    temporary.replace(path)
     return hashlib.sha256(path.read_bytes()).hexdigest()

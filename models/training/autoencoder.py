@@ -127,7 +127,7 @@ def autoencoder_run(
 
     def validate(ema: nn.Module) -> dict[str, float]:
         assert isinstance(ema, CrowdMapAutoencoder)
-        figures = {}
+        figures: dict[str, float] = {}
         for name, items in sets.items():
             errors = oracle(ema, items)
             figures |= {f"{name}_{key}": value for key, value in vars(errors).items()}

@@ -149,12 +149,12 @@ def _cut(item: Example, size: int, rng: np.random.Generator) -> tuple[Picture, H
     focus: Heads | None = None
     if item.sizes is not None and len(item.sizes):
         chosen = int(rng.integers(len(item.sizes)))
-        wanted = math.exp(rng.uniform(*map(math.log, HEAD_PIXELS)))
+        wanted = _log_uniform(rng, HEAD_PIXELS)
         scale = wanted / max(float(item.sizes[chosen]), 2.0)
         scale = float(np.clip(scale, size / max(height, width), 3.0))
         focus = item.heads[chosen] if rng.random() < 0.6 else None
     else:
-        scale = math.exp(rng.uniform(*map(math.log, SCALES)))
+        scale = _log_uniform(rng, SCALES)
         scale = max(scale, size / max(height, width))
     window = size / scale
     left, top = (
@@ -181,6 +181,10 @@ def _cut(item: Example, size: int, rng: np.random.Generator) -> tuple[Picture, H
     heads = (item.heads - np.array([left, top], np.float32)) * scale
     inside = ((heads >= 0) & (heads < size)).all(axis=1)
     return picture.astype(np.uint8, copy=False), heads[inside]
+
+
+def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
+    return math.exp(rng.uniform(math.log(limits[0]), math.log(limits[1])))
 
 
 def _window_start(

@@ -95,7 +95,7 @@ def map_errors(
     model: CrowdDiffusion, items: Sequence[Annotated], steps: Sequence[int]
 ) -> dict[str, np.ndarray]:
     """Predicted minus true counts by the map's sum for each S and by the density, (N,) each."""
-    errors: dict[str, list[float]] = {f"S{s}": [] for s in steps} | {"density": []}
+    errors: dict[str, list[float]] = {way: [] for way in [*(f"S{s}" for s in steps), "density"]}
     for item in items:
         pictures, _ = frame_tensor(item.picture(), 1024)
         for s in steps:

@@ -1,4 +1,4 @@
-"""Stage 1: the conditioner trained as a plain density regressor; also the control of every table."""
+"""Stage 1: the conditioner trained as a plain density regressor, the control of all tables."""
 
 from __future__ import annotations
 

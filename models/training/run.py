@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -201,4 +200,4 @@ def _write(tensors: dict[str, Tensor], path: Path, progress: Mapping[str, Any]) 
     temporary = path.with_suffix(".tmp")
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(contiguous, temporary, metadata={"progress": json.dumps(progress)})
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -1,0 +1,126 @@
+"""The last stage: what is chosen on validation and stored with the weights.
+
+The number of DDIM steps, how heads are read off the map, whether the regression control joins the
+reported count, and the interval. The test split has no part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.conditioner import DENSITY_STRIDE
+from models.crowd_map import KERNEL_SUM
+from models.frames import frame_tensor
+from models.interval import calibrate
+from models.metrics import Localisation
+from models.network import CrowdDiffusion
+from models.reading import ReadingSettings, read_map
+from models.training.data import Annotated
+from models.weights import Recipe
+
+STEPS = (1, 2, 4)
+GOOD_ENOUGH = 1.02  # the smallest S, and the smallest share of the control, within 2 % of the best
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+LARGEST_SIDE = 1024
+RADIUS = 8  # pixels, of the localisation that decides how heads are read
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One validation picture: its map at one S and what the control says."""
+
+    name: str  # of its data set
+    map: NDArray[np.float32]  # (H, W)
+    density: float  # people
+    item: Annotated
+    scale: float  # pixels of the map per pixel of the picture
+
+    @property
+    def mass(self) -> float:
+        """People by the sum of the map."""
+        return float(self.map.sum()) / KERNEL_SUM
+
+
+def draw(
+    network: CrowdDiffusion, sets: Mapping[str, Sequence[Annotated]], steps: int
+) -> list[Drawn]:
+    """The maps of all pictures of the sets at one number of steps."""
+    drawn = []
+    for name, items in sets.items():
+        for item in items:
+            picture = item.picture()
+            tensor, (height, width) = frame_tensor(picture, LARGEST_SIDE)
+            sampled = network.sample(tensor, steps)
+            x = sampled.maps[0, 0, :height, :width].clamp(min=0).numpy()
+            cells = sampled.density[
+                0, : -(-height // DENSITY_STRIDE), : -(-width // DENSITY_STRIDE)
+            ]
+            drawn.append(Drawn(name, x, float(cells.sum()), item, height / picture.shape[0]))
+    return drawn
+
+
+def relative_error(drawn: Sequence[Drawn], share: float) -> float:
+    """Mean over the data sets of MAE over mean count, with the control's share in the count."""
+    relative = []
+    for name in {d.name for d in drawn}:
+        chosen = [d for d in drawn if d.name == name]
+        true = np.array([len(d.item.heads) for d in chosen])
+        counts = np.array([(1 - share) * d.mass + share * d.density for d in chosen])
+        relative.append(np.abs(counts - true).mean() / max(true.mean(), 1.0))
+    return float(np.mean(relative))
+
+
+def choose_reading(drawn: Sequence[Drawn]) -> tuple[ReadingSettings, float]:
+    """The reading with the best localisation F1 on these pictures, and that F1."""
+    best, best_f1 = ReadingSettings(), -1.0
+    for offset, smoothing, spacing in product((0.02, 0.05, 0.1, 0.15), (0.0, 0.7, 1.0), (3, 5)):
+        settings = ReadingSettings(offset=offset, smoothing=smoothing, spacing=spacing)
+        total = Localisation()
+        for d in drawn:
+            heads = read_map(d.map, settings).heads[:, :2] / d.scale
+            total.add(heads, d.item.heads, RADIUS)
+        if total.f1 > best_f1:
+            best, best_f1 = settings, total.f1
+    return best, best_f1
+
+
+@torch.inference_mode()
+def choose_recipe(
+    network: CrowdDiffusion,
+    selection: Mapping[str, Sequence[Annotated]],
+    calibration: Mapping[str, Sequence[Annotated]],
+) -> tuple[Recipe, dict[str, float]]:
+    """The recipe of trained weights.
+
+    Args:
+        network: trained.
+        selection: validation pictures by data set, on which choices are made.
+        calibration: validation pictures on which the interval is calibrated.
+
+    Returns:
+        The recipe, and the validation figures that led to it.
+    """
+    by_steps = {steps: draw(network, selection, steps) for steps in STEPS}
+    errors = {steps: relative_error(drawn, 0.0) for steps, drawn in by_steps.items()}
+    limit = min(errors.values()) * GOOD_ENOUGH
+    steps = min(s for s, error in errors.items() if error <= limit)
+    drawn = by_steps[steps]
+    by_share = {share: relative_error(drawn, share) for share in SHARES}
+    limit = min(by_share.values()) * GOOD_ENOUGH
+    share = min(s for s, error in by_share.items() if error <= limit)
+    reading, f1 = choose_reading([d for d in drawn if "shanghaitech" in d.name])
+    counted = draw(network, calibration, steps)
+    interval = calibrate(
+        [(1 - share) * d.mass + share * d.density for d in counted],
+        [len(d.item.heads) for d in counted],
+    )
+    figures = {f"relative error at S = {s}": error for s, error in errors.items()}
+    figures |= {f"relative error with {s:.0%} control": e for s, e in by_share.items()}
+    figures[f"F1 at {RADIUS} px"] = f1
+    return Recipe(steps, reading, share, interval), figures
