@@ -83,7 +83,8 @@ class ResidualBlock(nn.Module):
         if self.modulation is not None and embedding is not None:
             scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
             inner = inner * (1 + scale) + shift
-        return x + self.residual_gain * self.second(scaled_relu(inner))
+        out: Tensor = x + self.residual_gain * self.second(scaled_relu(inner))
+        return out
 
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.crowd_map import crowd_map
+from models.reading import ReadingSettings, read_map
+
+SHARP = ReadingSettings(offset=0.05, smoothing=0.0, spacing=3)
+
+
+def lattice(spacing, count=8, start=20.0):
+    axis = start + spacing * np.arange(count)
+    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+
+
+def test_an_empty_map_has_no_heads():
+    read = read_map(np.zeros((64, 64), np.float32), SHARP)
+    assert read.heads.shape == (0, 3)
+    assert (read.mass, read.contours, read.maxima) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("spacing", [3.0, 4.0, 6.0, 12.0])
+def test_heads_side_by_side_are_told_apart(spacing):
+    heads = lattice(spacing)
+    read = read_map(crowd_map(heads, 160, 160), SHARP)
+    assert read.maxima == len(heads)
+    assert read.mass == pytest.approx(len(heads), rel=1e-3)
+
+
+def test_contours_alone_merge_heads_that_stand_close():
+    heads = lattice(3.0)
+    read = read_map(crowd_map(heads, 160, 160), SHARP)
+    assert read.contours < len(heads) / 4
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(10, 118), st.floats(10, 118)), min_size=1, max_size=60),
+    st.floats(0.3, 1.0),
+)
+def test_the_weights_of_the_heads_sum_to_the_mass_inside_the_contours(places, height):
+    x = crowd_map(np.array(places), 128, 128) * np.float32(height)
+    read = read_map(x, SHARP)
+    assert read.heads[:, 2].sum() == pytest.approx(read.masked_mass, rel=1e-4)
+    assert read.masked_mass <= read.mass * 1.0001
+
+
+def test_heads_are_placed_to_a_fraction_of_a_pixel():
+    truth = np.array([[30.2, 40.7], [70.9, 20.1]])
+    read = read_map(crowd_map(truth, 64, 128), SHARP)
+    found = read.heads[np.argsort(read.heads[:, 0]), :2]
+    assert np.abs(found - truth).max() < 0.35
+
+
+def test_uneven_background_noise_adds_no_heads():
+    """The reason for a local threshold: a bright corner is above any global one."""
+    ramp = np.linspace(0, 0.6, 128, dtype=np.float32)[None, :].repeat(128, axis=0)
+    read = read_map(ramp + crowd_map(np.array([[20.0, 60.0]]), 128, 128), SHARP)
+    assert read.maxima == 1
