@@ -26,7 +26,7 @@ ROWS = {
     "mass": "map: sum",
     "masked_mass": "map: sum inside contours",
     "contours": "map: contours (the paper's reading)",
-    "maxima": "map: contours split at maxima",
+    "split": "map: contours split at maxima",
     "density": "plain regressor (control)",
 }
 

@@ -34,7 +34,7 @@ class MapCounts:
     mass: float  # sum of the map
     masked_mass: float  # sum inside the contours
     contours: float  # number of contours: the paper's reading
-    maxima: float  # contours split at their maxima
+    split: float  # contours split at their maxima
     density: float  # the regression control
 
 
@@ -153,6 +153,6 @@ def _mean_counts(read: Sequence[MapReading], density: Tensor) -> MapCounts:
         mass=float(np.mean([r.mass for r in read])),
         masked_mass=float(np.mean([r.masked_mass for r in read])),
         contours=float(np.mean([r.contours for r in read])),
-        maxima=float(np.mean([r.maxima for r in read])),
+        split=float(np.mean([r.split for r in read])),
         density=float(density.sum()),
     )

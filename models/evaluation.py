@@ -13,7 +13,7 @@ from models.training.data import Annotated
 
 GAME_LEVELS = (0, 1, 2, 3)
 RADII = (4, 8)  # pixels, of localisation
-WAYS = ("mass", "masked_mass", "contours", "maxima", "density")
+WAYS = ("mass", "masked_mass", "contours", "split", "density")
 
 
 @dataclass(frozen=True)

@@ -93,11 +93,11 @@ def oracle(autoencoder: CrowdMapAutoencoder, items: Sequence[Annotated]) -> Orac
         )
         rows.append(
             [
-                coded.maxima - true,
+                coded.split - true,
                 coded.contours - true,
                 coded.mass - true,
-                direct.maxima - true,
-                perfect.maxima - true,
+                direct.split - true,
+                perfect.split - true,
                 perfect.contours - true,
             ]
         )

@@ -17,14 +17,14 @@ def lattice(spacing, count=8, start=20.0):
 def test_an_empty_map_has_no_heads():
     read = read_map(np.zeros((64, 64), np.float32), SHARP)
     assert read.heads.shape == (0, 3)
-    assert (read.mass, read.contours, read.maxima) == (0, 0, 0)
+    assert (read.mass, read.contours, read.split) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("spacing", [3.0, 4.0, 6.0, 12.0])
 def test_heads_side_by_side_are_told_apart(spacing):
     heads = lattice(spacing)
     read = read_map(crowd_map(heads, 160, 160), SHARP)
-    assert read.maxima == len(heads)
+    assert read.split == len(heads)
     assert read.mass == pytest.approx(len(heads), rel=1e-3)
 
 
@@ -57,4 +57,4 @@ def test_uneven_background_noise_adds_no_heads():
     """The reason for a local threshold: a bright corner is above any global one."""
     ramp = np.linspace(0, 0.6, 128, dtype=np.float32)[None, :].repeat(128, axis=0)
     read = read_map(ramp + crowd_map(np.array([[20.0, 60.0]]), 128, 128), SHARP)
-    assert read.maxima == 1
+    assert read.split == 1
