@@ -13,12 +13,13 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import av
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 import scenes
 from core.logging import LEVEL_VARIABLE, configure_logging
@@ -62,14 +63,14 @@ def render_clips(folder: Path, seconds: float, console: Console) -> None:
     ):
         for name in missing:
             task = progress.add_task(f"Rendering the scene: {name}", total=1.0)
-            write_clip(
-                name,
-                Path(scratch),
-                seconds,
-                progress=lambda share, task=task: progress.update(task, completed=share),
-            )
+            report = partial(_report, progress, task)
+            write_clip(name, Path(scratch), seconds, progress=report)
             for suffix in (".mp4", ".csv"):  # the truth last: its presence says that both are whole
                 (Path(scratch) / f"{name}{suffix}").replace(folder / f"{name}{suffix}")
+
+
+def _report(progress: Progress, task: TaskID, share: float) -> None:
+    progress.update(task, completed=share)
 
 
 def truth_of(folder: Path, name: str) -> list[int]:
