@@ -82,34 +82,40 @@ def drawn(counted: CountedPicture) -> NDArray[np.uint8]:
     """The picture with a ring round every head and the count in a corner."""
     picture = counted.picture.copy()
     height, width = picture.shape[:2]
-    radius = max(3, round(min(height, width) / 120))
+    radius = max(3, round(min(height, width) / 160))
     for x, y, _ in np.asarray(counted.reading.heads).reshape(-1, 3):
         centre = (round(float(x)), round(float(y)))
         cv2.circle(picture, centre, radius, HEAD_COLOUR, max(1, radius // 3), cv2.LINE_AA)
     reading = counted.reading
     text = f"{reading.count:.0f}  ({reading.low:.0f} to {reading.high:.0f})"
     scale = max(0.4, TEXT_HEIGHT * height / 22)
-    place = (round(0.01 * width), round((TEXT_HEIGHT + 0.01) * height))
-    for colour, thickness in (((0, 0, 0), 5), ((255, 255, 255), 2)):
-        size = max(1, round(thickness * scale / 1.2))
-        cv2.putText(
-            picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, size, cv2.LINE_AA
-        )
+    thickness = max(1, round(1.6 * scale))
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    (text_width, text_height), base = cv2.getTextSize(text, font, scale, thickness)
+    margin = max(4, text_height // 3)
+    cv2.rectangle(
+        picture, (0, 0), (text_width + 2 * margin, text_height + base + 2 * margin), (0, 0, 0), -1
+    )
+    place = (margin, margin + text_height)
+    cv2.putText(picture, text, place, font, scale, (255, 255, 255), thickness, cv2.LINE_AA)
     return picture
 
 
-def _overlay_path(out: Path, counted: CountedPicture, single: bool) -> Path:
-    """Where a drawn picture goes: ``out`` itself, or a file in the folder ``out``."""
+def _overlay_path(out: Path, counted: CountedPicture, single: bool, prefix: str) -> Path:
+    """Where a drawn picture goes: ``out`` itself, or a file in the folder ``out``.
+
+    Args:
+        prefix: tells files of the same name from each other.
+    """
     if single:
         return out
-    stem = counted.file.stem
+    stem = prefix + counted.file.stem
     if counted.file.suffix.lower() not in PICTURE_SUFFIXES:
         stem = f"{stem}-{counted.frame:06d}"
     return out / f"{stem}.jpg"
 
 
-def _save_overlay(out: Path, counted: CountedPicture, single: bool) -> None:
-    path = _overlay_path(out, counted, single)
+def _save_overlay(path: Path, counted: CountedPicture) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded, data = cv2.imencode(path.suffix.lower(), drawn(counted))
     if not encoded:
@@ -148,7 +154,8 @@ def count_files(
     counter = Counter.load(weights, device=device)
     items = []
     failed = 0
-    for file in files:
+    stems = [file.stem for file in files]
+    for position, file in enumerate(files):
         is_video = file.suffix.lower() not in PICTURE_SUFFIXES
         try:
             for frame, picture in pictures_of(file, every_s):
@@ -158,7 +165,8 @@ def count_files(
                 if not as_json:
                     _print_line(counted.item, is_video)
                 if overlay is not None:
-                    _save_overlay(overlay, counted, single)
+                    prefix = f"{position:03d}-" if stems.count(file.stem) > 1 else ""
+                    _save_overlay(_overlay_path(overlay, counted, single, prefix), counted)
         except InputError as error:
             say(str(error))
             failed += 1

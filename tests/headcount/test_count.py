@@ -86,3 +86,13 @@ def test_unknown_weights_are_one_sentence(picture: Path) -> None:
     result = headcount("count", picture, "--weights", "huge", "--json")
     assert (result.returncode, result.stdout) == (1, "")
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_pictures_of_the_same_name_are_drawn_side_by_side(tmp_path: Path, picture: Path) -> None:
+    others = [tmp_path / place / picture.name for place in ("north", "south")]
+    for other in others:
+        other.parent.mkdir()
+        other.write_bytes(picture.read_bytes())
+    out = tmp_path / "drawn"
+    assert headcount("count", *others, "--overlay", out).returncode == 0
+    assert sorted(path.name for path in out.iterdir()) == ["000-wall.jpg", "001-wall.jpg"]

@@ -6,10 +6,15 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 from scenes.clip import write_clip
+from scenes.scene import Scene, ground_of
 from tests.headcount.conftest import free_port, headcount
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 pytestmark = [pytest.mark.usefixtures("weights"), pytest.mark.timeout(240)]
 
@@ -45,3 +50,14 @@ def test_the_chain_is_measured(tmp_path: Path) -> None:
     assert measured["readings"] >= 3
     assert 0 < measured["model_ms"]["median"] <= measured["latency_ms"]["median"]
     assert measured["latency_ms"]["max"] < 10_000
+
+
+@pytest.mark.parametrize("name", ["plaza", "concourse"])
+def test_the_demos_zones_are_where_the_scenes_say(name: str) -> None:
+    site = yaml.safe_load((CONFIGS / "demo.yaml").read_text())
+    camera = next(camera for camera in site["cameras"] if camera["id"] == name)
+    zone = next(zone for zone in camera["zones"] if "ground" in zone)
+    truth = ground_of(Scene(name))
+    assert np.allclose(zone["polygon"], truth.polygon, atol=1e-3)
+    assert np.allclose(zone["ground"]["picture"], truth.picture, atol=1e-3)
+    assert np.allclose(zone["ground"]["metres"], truth.metres)

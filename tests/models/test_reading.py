@@ -57,4 +57,4 @@ def test_uneven_background_noise_adds_no_heads():
     """The reason for a local threshold: a bright corner is above any global one."""
     ramp = np.linspace(0, 0.6, 128, dtype=np.float32)[None, :].repeat(128, axis=0)
     read = read_map(ramp + crowd_map(np.array([[20.0, 60.0]]), 128, 128), SHARP)
-    assert read.split == 1
+    assert len(read.heads) == 1
