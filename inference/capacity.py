@@ -6,9 +6,9 @@ frames take, because other processes share the cores and real pictures differ.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -25,6 +25,7 @@ KEEP_HEADROOM = 1.2  # and what it must still offer to be kept
 CHANGE_EVERY_S = 30.0
 TOO_SLOW_MS = 4000.0  # larger sizes are not even tried
 WARM_UP_FRAMES = 10  # real frames before their speed is believed
+MORE_THAN_PIXELS = 1.2  # a size's milliseconds over a smaller one's, per pixel, at most
 MAX_BATCH = {"cpu": 1, "cuda": 16}  # batches gain nothing on a CPU and cost latency
 
 
@@ -55,16 +56,19 @@ def synthetic_picture(side: int) -> NDArray[np.uint8]:
 def measure_ms(
     counter: CountsPictures, side: int, *, steps: int | None, samples: int, repeats: int = 2
 ) -> float:
-    """Milliseconds for one frame whose longer side is ``side`` pixels (the first run warms up)."""
+    """Milliseconds for one frame whose longer side is ``side`` pixels, the best of some runs.
+
+    The best, because whatever else the machine does can only add to it.
+    """
     picture = synthetic_picture(side)
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
         counter.count([picture], steps=steps, samples=samples, max_side=side)
         times.append((time.perf_counter() - start) * 1000)
-        if times[-1] > TOO_SLOW_MS:
-            return times[-1]
-    return statistics.median(times[1:])
+        if len(times) > 1 and min(times) > TOO_SLOW_MS:
+            break
+    return min(times)
 
 
 def measure_sides(
@@ -80,7 +84,23 @@ def measure_sides(
         table[side] = measure_ms(counter, side, steps=steps, samples=samples)
         if table[side] > TOO_SLOW_MS:
             break
-    return table
+    return without_disturbance(table)
+
+
+def without_disturbance(table: Mapping[int, float]) -> dict[int, float]:
+    """The table without what other programs added while it was measured.
+
+    A smaller picture cannot take longer than a larger one, and a larger one takes hardly more
+    than its share of pixels more.
+    """
+    clean = dict(table)
+    sides = sorted(clean)
+    for smaller, larger in pairwise(sides):
+        most = MORE_THAN_PIXELS * clean[smaller] * (larger / smaller) ** 2
+        clean[larger] = min(clean[larger], most)
+    for smaller, larger in reversed(list(pairwise(sides))):
+        clean[smaller] = min(clean[smaller], clean[larger])
+    return clean
 
 
 def fitting_side(table: Mapping[int, float], asked_fps: float, headroom: float = HEADROOM) -> int:

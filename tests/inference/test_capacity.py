@@ -14,6 +14,7 @@ from inference.capacity import (
     fitted_capacity,
     fitting_side,
     synthetic_picture,
+    without_disturbance,
 )
 from inference.peers import threads_for
 from tests.inference.conftest import SpotCounter
@@ -77,6 +78,24 @@ def test_measuring_fits_the_site() -> None:
     assert capacity.capacity_fps > 1.5
     fixed = fitted_capacity(SpotCounter(), ModelSettings(max_side=500), site_fps=1.0)
     assert fixed.max_side == 500
+
+
+def test_a_disturbed_measurement_is_put_right() -> None:
+    disturbed = {**TABLE, 384: 2400.0, 768: 2700.0}
+    clean = without_disturbance(disturbed)
+    assert clean[384] <= TABLE[512]
+    assert clean[768] <= TABLE[896]
+    assert {side: clean[side] for side in (512, 640, 896, 1024)} == {
+        side: TABLE[side] for side in (512, 640, 896, 1024)
+    }
+
+
+@given(st.lists(st.floats(1, 5000), min_size=6, max_size=6))
+def test_a_larger_picture_never_counts_as_faster(times: list[float]) -> None:
+    clean = without_disturbance(dict(zip(TABLE, times, strict=True)))
+    ordered = [clean[side] for side in sorted(clean)]
+    assert ordered == sorted(ordered)
+    assert all(clean[side] <= ms for side, ms in zip(TABLE, times, strict=True))
 
 
 def test_the_synthetic_picture_is_wide() -> None:
