@@ -39,7 +39,7 @@ def map_batch(heads: Sequence[np.ndarray], height: int, width: int) -> Tensor:
 def block_error(x_hat: Tensor, x: Tensor, strides: Sequence[int] = BLOCK_STRIDES) -> Tensor:
     """Absolute error of the people in blocks of the map, per 16 x 16 pixels, summed over sizes."""
     total = x.new_zeros(())
-    for stride in strides:
+    for stride in (side for side in strides if side <= min(x.shape[2:])):
         difference = F.avg_pool2d(x_hat, stride) - F.avg_pool2d(x, stride)
         total = total + difference.abs().mean() * 16**2 / KERNEL_SUM
     return total

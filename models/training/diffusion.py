@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.conditioner import DENSITY_STRIDE
 from models.crowd_map import KERNEL_SUM
 from models.diffusion import T, add_noise, ddim_step
 from models.frames import frame_tensor
 from models.network import CrowdDiffusion
-from models.training.autoencoder import block_error, map_batch
+from models.training.autoencoder import map_batch
 from models.training.crops import Batch
 from models.training.data import Annotated
 from models.training.regressor import density_loss
@@ -24,13 +25,16 @@ DENOISER_RATE = 1e-3
 CONDITIONER_RATE = 3e-4
 SHARE_AT_T = 0.4  # of the samples: S = 1 starts there, and every sampler begins there
 SHARE_SELF_ALIGNED = 0.3  # of the others: noise is added to the model's own first prediction
-BLOCK_STRIDES = (16, 64)  # pixels, of the count loss on the decoded map
+COUNT_WEIGHT = 2.0  # of the count loss on the decoded map
 
 
 class DiffusionLoss:
-    """The loss of one batch: L2 on z_0 and on the decoded map, and counts of blocks.
+    """The loss of one batch: L2 on z_0 and on the decoded map, and the count loss of its blocks.
 
-    All unweighted over the picture: weighting the foreground breaks the map's mass. The
+    The count loss is the regressor's, on the decoded map: Poisson on small blocks, whose minimum is
+    the mean (an absolute error seeks the median there, which is nobody, and lost a third of the
+    people), absolute error on large ones. All is unweighted over the picture: weighting the
+    foreground breaks the map's mass. The
     self-aligned share renoises the model's own one-step prediction, so that steps 2..S are trained
     on what they will meet.
     """
@@ -53,14 +57,14 @@ class DiffusionLoss:
         b = module.config.latent_scale
         latent_loss = F.mse_loss(predicted, z_0) / b**2
         map_loss = F.mse_loss(x_hat, x)
-        block_loss = block_error(x_hat, x, BLOCK_STRIDES)
+        count_loss, _ = density_loss(people_per_cell(x_hat), batch.heads)
         control, figures = density_loss(density, batch.heads)
-        loss = latent_loss + 50 * map_loss + block_loss + 0.3 * control
+        loss = latent_loss + 50 * map_loss + COUNT_WEIGHT * count_loss + 0.3 * control
         error = (x_hat - x).sum(dim=(1, 2, 3)).detach() / KERNEL_SUM
         figures |= {
             "latent": latent_loss.item(),
             "map": map_loss.item(),
-            "blocks": block_loss.item(),
+            "count": count_loss.item(),
             "map_mae": error.abs().mean().item(),
         }
         return loss, figures
@@ -88,6 +92,11 @@ class DiffusionLoss:
                         start[row], first[row], 0.0, float(self.alpha_bar[times[index]])
                     )
         return z_t, times.to(z_0.device) / T
+
+
+def people_per_cell(x: Tensor) -> Tensor:
+    """A crowd map (N, 1, H, W) as people per 8 x 8 cell, (N, 1, H/8, W/8)."""
+    return F.avg_pool2d(x, DENSITY_STRIDE) * (DENSITY_STRIDE**2 / KERNEL_SUM)
 
 
 @torch.inference_mode()

@@ -1,0 +1,171 @@
+"""Training on rendered scenes: it learns, it survives being cut off, data are checked."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from models.conditioner import Conditioner
+from models.network import CrowdDiffusion, NetworkConfig
+from models.training.autoencoder import autoencoder_loss
+from models.training.crops import BatchStream, CropSource, Example
+from models.training.data import DataError, read_folder, split
+from models.training.diffusion import DiffusionLoss
+from models.training.regressor import density_loss, regressor_loss
+from models.training.run import TrainingRun
+from scenes.training import training_picture
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def source() -> CropSource:
+    rng = np.random.default_rng(5)
+    pictures = [training_picture(rng, (160, 160)) for _ in range(8)]
+    examples = [Example(picture, heads + np.float32(0.5)) for picture, heads in pictures]
+    return CropSource({"scenes": examples}, {"scenes": 1.0, "elsewhere": 1.0}, 64)
+
+
+@pytest.fixture
+def annotated(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    for name in ("1.png", "2.png", "10.png"):
+        cv2.imwrite(str(tmp_path / "images" / name), np.zeros((32, 48, 3), np.uint8))
+    (tmp_path / "points.csv").write_text("file,x,y\n2.png,5,6\n2.png,7.5,8\n")
+    return tmp_path
+
+
+def make_run(folder: Path, minutes: float = 0.02) -> TrainingRun:
+    torch.manual_seed(0)
+    module = Conditioner(widths=(4, 8, 8, 8), blocks=(1, 1), dilations=(1,))
+    groups = [{"params": list(module.parameters()), "lr": 3e-3}]
+    return TrainingRun(module, folder, minutes, groups, lambda ema: {"score": 1.0}, console=QUIET)
+
+
+def test_crops_carry_their_heads(source):
+    batch = source.batch(16, np.random.default_rng(0))
+    assert batch.pictures.shape == (16, 3, 64, 64)
+    for heads in batch.heads:
+        assert ((heads >= 0) & (heads <= 64)).all()
+    assert sum(map(len, batch.heads)) > 0
+
+
+def test_a_crop_shows_its_head_where_it_says():
+    """One white dot on black, followed through scaling, cropping and flipping."""
+    picture = np.zeros((200, 300, 3), np.uint8)
+    cv2.circle(picture, (150, 100), 6, (255, 255, 255), -1)
+    example = Example(picture, np.array([[150.5, 100.5]], np.float32))
+    dots = CropSource({"dots": [example]}, {"dots": 1.0}, 160)
+    rng, seen = np.random.default_rng(3), 0
+    for _ in range(40):
+        crop = dots.draw(rng)
+        if len(crop.heads) == 0:
+            continue
+        x, y = crop.heads[0]
+        if not (12 < x < 148 and 12 < y < 148):
+            continue
+        grey = crop.picture.astype(np.float64).sum(axis=2)
+        grey = np.where(grey > (grey.min() + grey.max()) / 2, 1.0, 0.0)
+        patch = grey[int(y) - 11 : int(y) + 12, int(x) - 11 : int(x) + 12]
+        rows, columns = np.nonzero(patch)
+        assert abs(columns.mean() - 11 + int(x) + 0.5 - x) < 1.5
+        assert abs(rows.mean() - 11 + int(y) + 0.5 - y) < 1.5
+        seen += 1
+    assert seen > 5
+
+
+def test_a_perfect_density_has_no_bias():
+    heads = [np.array([[4.0, 4.0], [20.0, 30.0]])]
+    density = torch.zeros(1, 1, 8, 8)
+    density[0, 0, 0, 0] = density[0, 0, 3, 2] = 1.0
+    better, figures = density_loss(density + 1e-4, heads)
+    worse, _ = density_loss(torch.full((1, 1, 8, 8), 2 / 64), heads)
+    assert figures["crop_mae"] < 0.01
+    assert better < worse
+
+
+def test_training_lowers_the_loss_and_goes_on_after_being_cut_off(tmp_path, source):
+    run = make_run(tmp_path, minutes=0.1)
+    batches = BatchStream(source, 8, seed=0)
+    probe = source.batch(32, np.random.default_rng(9))
+    before = regressor_loss(run.module, probe)[0].item()
+    run.fit(batches, regressor_loss)
+    batches.close()
+    assert regressor_loss(run.module, probe)[0].item() < before
+    again = make_run(tmp_path)
+    assert again.resume()
+    assert again.progress == run.progress
+    assert again.progress.step > 0
+    for name, value in run.module.state_dict().items():
+        assert torch.equal(again.module.state_dict()[name], value)
+    first = again.optimiser.param_groups[0]["params"][0]
+    assert torch.equal(
+        again.optimiser.state[first]["exp_avg"],
+        run.optimiser.state[run.optimiser.param_groups[0]["params"][0]]["exp_avg"],
+    )
+    assert (tmp_path / "best.safetensors").is_file()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path, source):
+    run = make_run(tmp_path)
+    batches = BatchStream(source, 2, seed=0)
+    with pytest.raises(FloatingPointError, match="nan"):
+        run.fit(batches, lambda module, batch: (torch.tensor(float("nan")), {}))
+    batches.close()
+
+
+def test_every_stage_has_gradients(source):
+    torch.manual_seed(0)
+    model = CrowdDiffusion(NetworkConfig())
+    batch = source.batch(4, np.random.default_rng(1))
+    loss, _ = autoencoder_loss(model.autoencoder, batch)
+    loss.backward()
+    assert all(p.grad is not None for p in model.autoencoder.parameters())
+    model.autoencoder.requires_grad_(False)
+    loss, _ = DiffusionLoss(model, seed=0)(model, batch)
+    loss.backward()
+    trained = [*model.denoiser.out.parameters(), *model.conditioner.density_out.parameters()]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in trained)
+
+
+def test_folders_are_read_by_number_and_split(annotated):
+    items = read_folder(annotated)
+    assert [item.path.name for item in items] == ["1.png", "2.png", "10.png"]
+    assert [len(item.heads) for item in items] == [0, 2, 0]
+    assert items[1].heads[0].tolist() == [5.5, 6.5]
+    train, validation = split(items)
+    assert [item.path.name for item in validation] == ["10.png"]
+    assert len(train) == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("file,x\n", "columns file, x, y"),
+        ("file,x,y\n2.png,left,6\n", r"points\.csv:2: x and y must be numbers"),
+        ("file,x,y\n3.png,1,6\n", "3.png, not in images"),
+    ],
+)
+def test_wrong_tables_are_named(annotated, table, message):
+    (annotated / "points.csv").write_text(table)
+    with pytest.raises(DataError, match=message):
+        read_folder(annotated)
+
+
+def test_a_folder_without_annotation_is_named(annotated, tmp_path):
+    (annotated / "points.csv").unlink()
+    with pytest.raises(DataError, match="neither"):
+        read_folder(annotated)
+    with pytest.raises(DataError, match="no folder images"):
+        read_folder(tmp_path / "nowhere")
+
+
+@pytest.mark.data
+def test_shanghaitech_has_its_published_numbers(data_folder):
+    folder = data_folder / "shanghaitech" / "part_B" / "test_data"
+    items = read_folder(folder)
+    assert len(items) == 316
+    assert sum(len(item.heads) for item in items) == 39_121
