@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 READY_WITHIN_S = 300.0  # the scene is rendered first
-WATCH_S = 20.0  # so that the charts have something to show
+WATCH_S = 55.0  # until the scene has filled and the charts have something to show
 BROWSER = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = [
     "--no-sandbox",
