@@ -16,7 +16,12 @@ from core.settings import CameraSettings, Zone
 
 LAYERS = ("map", "zones", "heads")
 JPEG_QUALITY = 85
-MAP_OPACITY = 0.72  # at the densest place
+MAP_OPACITY = 0.62  # at the densest place
+MAP_SMOOTHING = 0.016  # of the picture's width, the sigma
+FULL_STRENGTH_PEOPLE = (
+    4.0  # so many on one place are drawn at full strength, and a lone one faintly
+)
+FAINTEST_HEAD = 0.15  # people; a weaker dot would only confuse
 HEAD_COLOUR = (255, 244, 214)  # BGR: a cold white that no level and no map colour uses
 OUTLINE_COLOUR = (36, 22, 10)
 ZONE_COLOUR = (240, 214, 150)
@@ -86,11 +91,15 @@ def draw_map(image: Image, reading: Reading) -> Image:
     if small is None or reading.count < 0.5:
         return image
     height, width = image.shape[:2]
-    density = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    # A head is a narrow peak: the square root keeps lone people visible beside a crowd.
-    strength = np.sqrt(density.astype(np.float32) / 255.0)
+    # A head is a narrow peak: smoothed, the map shows where people stand close.
+    sigma = MAP_SMOOTHING * small.shape[1]
+    people = small.astype(np.float32) * (reading.crowd_map_peak / 255.0)
+    smooth = cv2.GaussianBlur(people, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    one_person = 1.0 / (2 * np.pi * sigma**2)
+    full = max(float(smooth.max()), FULL_STRENGTH_PEOPLE * one_person)
+    strength = cv2.resize(smooth / full, (width, height), interpolation=cv2.INTER_LINEAR)
     colour = cv2.applyColorMap((64 + 191 * strength).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    opacity = (MAP_OPACITY * np.clip(strength * 1.15 - 0.12, 0, 1))[..., None]
+    opacity = (MAP_OPACITY * np.clip(strength * 1.6 - 0.08, 0, 1))[..., None]
     blended = image * (1 - opacity) + colour * opacity
     return np.asarray(blended, np.uint8)
 
@@ -111,13 +120,16 @@ def draw_zones(image: Image, zones: Sequence[Zone]) -> None:
 
 
 def draw_heads(image: Image, reading: Reading) -> None:
-    """One dot per head, drawn into ``image``; a head that stands for several is larger."""
+    """One dot per head, drawn into ``image``: larger where it stands for several people, smaller
+    where the model is in doubt, and none below `FAINTEST_HEAD`."""
     height, width = image.shape[:2]
     unit = max(2.0, height / 190) * 2**SUBPIXEL_BITS
     scale = 2**SUBPIXEL_BITS
     for x, y, weight in reading.heads:
+        if weight < FAINTEST_HEAD:
+            continue
         centre = (round(x * width * scale), round(y * height * scale))
-        radius = unit * float(np.clip(np.sqrt(weight), 0.7, 2.5))
+        radius = unit * float(np.clip(np.sqrt(weight), 0.5, 2.5))
         for colour, extra in ((OUTLINE_COLOUR, 0.9 * scale), (HEAD_COLOUR, 0.0)):
             cv2.circle(
                 image, centre, round(radius + extra), colour, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS
