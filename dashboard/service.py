@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ from dashboard.values import Values
 log = structlog.get_logger()
 
 SCRIPT = Path(__file__).with_name("pages") / "main.py"
+BIND_VARIABLE = "HEADCOUNT_DASHBOARD_BIND"
 GRACE_S = 3  # for requests in flight when the service stops
 
 
@@ -74,13 +76,17 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
 def listening(settings: DashboardSettings) -> Iterator[socket.socket]:
     """A socket that listens on the dashboard's address.
 
+    In a container that is the container's own, by ``HEADCOUNT_DASHBOARD_BIND``: its port is then
+    published on the host's loopback only, and Host and Origin are checked as on loopback.
+
     Raises:
         PortTakenError: it cannot be had.
     """
-    place = f"{settings.host}:{settings.port}"
+    listen_on = os.environ.get(BIND_VARIABLE) or settings.host
+    place = f"{listen_on}:{settings.port}"
     try:
         family, kind, _, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM
+            listen_on, settings.port, type=socket.SOCK_STREAM
         )[0]
         listener = socket.socket(family, kind)
     except OSError as error:
@@ -93,7 +99,7 @@ def listening(settings: DashboardSettings) -> Iterator[socket.socket]:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortTakenError(
-                    f"dashboard.port: {settings.port} is taken on {settings.host}; "
+                    f"dashboard.port: {settings.port} is taken on {listen_on}; "
                     "stop the other program or choose another port in the site file"
                 ) from None
             raise PortTakenError(

@@ -19,8 +19,6 @@ from headcount.site_loading import load
 from headcount.supervisor import StopSignals, Supervisor
 from headcount.weights import require_weights
 
-ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
-
 
 class PortTakenError(InputError):
     """Another program listens where the dashboard should."""
@@ -28,7 +26,7 @@ class PortTakenError(InputError):
 
 def dashboard_address(site: Site) -> str:
     """Where a browser on this machine finds the dashboard."""
-    host = "127.0.0.1" if site.dashboard.host in ALL_ADDRESSES else site.dashboard.host
+    host = site.dashboard.host
     return f"http://{f'[{host}]' if ':' in host else host}:{site.dashboard.port}"
 
 

@@ -1,8 +1,7 @@
 """The site file with what a deployment may override by environment variables.
 
-A container mounts the site file read-only and keeps the history on a volume, and its dashboard
-must listen on the container's own address to be published at all; both are properties of the
-place, not of the site, so they are not written into the file.
+A container mounts the site file read-only and keeps the history on a volume: that is a property of
+the place, not of the site, so it is not written into the file.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from core.settings import Site
 from core.site_file import LoadedSite, load_site
 
 HISTORY_VARIABLE = "HEADCOUNT_HISTORY_URL"
-BIND_VARIABLE = "HEADCOUNT_DASHBOARD_BIND"
 
 
 def load(path: Path) -> LoadedSite:
@@ -32,10 +30,5 @@ def _overridden(site: Site) -> Site:
     history_url = os.environ.get(HISTORY_VARIABLE)
     if history_url:
         history = site.history.model_copy(update={"url": history_url})
-        site = site.model_copy(update={"history": history})
-    bind = os.environ.get(BIND_VARIABLE)
-    if bind:
-        # Not validated again on purpose: whoever sets it publishes the port on loopback only
-        dashboard = site.dashboard.model_copy(update={"host": bind})
-        site = site.model_copy(update={"dashboard": dashboard})
+        return site.model_copy(update={"history": history})
     return site
