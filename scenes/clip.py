@@ -96,7 +96,7 @@ class _Encoder:
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
         self._stream.gop_size = fps
-        self._stream.options = {"preset": "veryfast", "crf": "24", "tune": "zerolatency"}
+        self._stream.options = {"preset": "superfast", "crf": "26", "tune": "zerolatency"}
         self._stream.thread_count = 1
 
     def add(self, picture: NDArray[np.uint8]) -> None:

@@ -62,7 +62,7 @@ def concourse(width: int, height: int) -> Place:
         backdrop=_backdrop(camera, rng),
         layers=_layers(camera, rng),
         lens=Lens(exposure=1.12, contrast=1.03, cast=(0.92, 1.0, 1.03), blur=0.65, vignette=0.3,
-                  noise=3.6, jpeg=None, saturation=0.85),
+                  noise=2.8, jpeg=None, saturation=0.85),
         shadow=0.5,
         sun=None,
         light=_light,

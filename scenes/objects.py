@@ -20,7 +20,7 @@ def _column(
     """An upright cylinder as a pile of flat ellipsoids."""
     step = (top - bottom) / square
     return [
-        ball((0, 0, bottom + (i + 0.5) * step), (radius, radius, step * 0.95), material, rough=0.3)
+        ball((0, 0, bottom + (i + 0.5) * step), (radius, radius, step * 1.5), material, rough=0.3)
         for i in range(square)
     ]
 
@@ -61,13 +61,13 @@ def bush(rng: np.random.Generator) -> Built:
         spot = rng.normal(0, radius * 0.4, 3)
         solids.append(
             ball(
-                (spot[0], spot[1], base + radius * 0.9 + abs(spot[2])),
+                (spot[0], spot[1], base + radius * 0.45 + abs(spot[2])),
                 (radius * rng.uniform(0.3, 0.6),) * 3,
                 BODY,
                 rough=3.0,
             )
         )
-    return solids, base + 1.8 * radius
+    return solids, base + 1.4 * radius
 
 
 def cone(_rng: np.random.Generator) -> Built:

@@ -30,7 +30,7 @@ from scenes.walkers import simulate
 PLACES: dict[str, Callable[[int, int], Place]] = {"plaza": plaza, "concourse": concourse}
 CYCLE = 120.0  # seconds of a scene that is not asked for another length
 SHORTEST_CYCLE = 60.0
-BODIES, PHASES, TURNS, VIEWS = 9, 6, 12, 4
+BODIES, PHASES, TURNS, VIEWS = 8, 6, 12, 3
 EXPOSURE_TIME = 1 / 30  # seconds, for the motion blur
 Floats = NDArray[np.float64]
 

@@ -24,7 +24,7 @@ def seen(figures: list[Figure], camera: Camera = CAMERA) -> list[bool]:
     for index in far_to_near(camera, np.array([f.place for f in figures])):
         draw_figure(picture, camera, figures[index], int(index) + 1)
     heads = np.array([f.head for f in figures])
-    return visible_heads(picture, camera, heads, range(1, len(figures) + 1)).tolist()
+    return [bool(v) for v in visible_heads(picture, camera, heads, range(1, len(figures) + 1))]
 
 
 def test_one_behind_another_is_hidden_and_one_beside_is_not() -> None:
