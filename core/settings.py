@@ -158,6 +158,8 @@ class Levels(Section):
         given = [(name, value) for name, value in given if value is not None]
         if not given:
             raise ValueError("at least one of watch, warning and critical is needed")
+        if self.measure == "worst_cell" and self.unit == "persons":
+            raise ValueError("`measure: worst_cell` is a density: it needs `unit: persons/m2`")
         for (lower, low), (upper, high) in pairwise(given):
             if low >= high:
                 raise ValueError(f"{lower} ({low:g}) must be below {upper} ({high:g})")

@@ -183,3 +183,21 @@ def test_doctor_says_what_is_missing() -> None:
     result = headcount("doctor", "--weights", "huge")
     assert result.returncode == 1
     assert "MISSING" in result.stdout
+
+
+@pytest.mark.usefixtures("weights")
+def test_check_refuses_a_zone_beyond_the_horizon_of_its_calibration(tmp_path: Path) -> None:
+    ground = {
+        "picture": [[0.45, 0.4], [0.55, 0.4], [0.9, 0.9], [0.1, 0.9]],
+        "metres": [[0, 10], [5, 10], [5, 0], [0, 0]],
+    }
+    sky = [[0.1, 0.0], [0.9, 0.0], [0.9, 0.9], [0.1, 0.9]]
+    zones = [{"id": "sky", "polygon": sky, "ground": ground}]
+    site = write_site(
+        tmp_path, cameras=[{"id": "a", "source": "rtsp://127.0.0.1:9/a", "zones": zones}]
+    )
+    result = headcount("check", site, "--no-measure")
+    assert result.returncode == 1
+    assert "cameras[0].zones[0].ground" in result.stderr
+    assert "horizon" in result.stderr
+    assert "Traceback" not in result.stderr
