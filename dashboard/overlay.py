@@ -97,9 +97,10 @@ def draw_map(image: Image, reading: Reading) -> Image:
     smooth = cv2.GaussianBlur(people, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
     one_person = 1.0 / (2 * np.pi * sigma**2)
     full = max(float(smooth.max()), FULL_STRENGTH_PEOPLE * one_person)
-    strength = cv2.resize(smooth / full, (width, height), interpolation=cv2.INTER_LINEAR)
+    # The square root keeps thinly spread people visible beside a crowd.
+    strength = np.sqrt(cv2.resize(smooth / full, (width, height), interpolation=cv2.INTER_LINEAR))
     colour = cv2.applyColorMap((64 + 191 * strength).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    opacity = (MAP_OPACITY * np.clip(strength * 1.6 - 0.08, 0, 1))[..., None]
+    opacity = (MAP_OPACITY * np.clip(strength * 1.4 - 0.12, 0, 1))[..., None]
     blended = image * (1 - opacity) + colour * opacity
     return np.asarray(blended, np.uint8)
 
