@@ -14,7 +14,7 @@ import typer
 from core.broker import BrokerError, find_server
 from headcount.failures import INPUT_AT_FAULT, say
 from headcount.site_loading import load
-from headcount.weights import known_weights, weights_path
+from models.shipped import known_weights, weights_path
 
 
 def _line(what: str, found: str) -> None:

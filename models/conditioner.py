@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.layers import ResidualBlock, StandardisedConv2d, scaled_relu
+from models.layers import ResidualBlock, StandardisedConv2d, double, scaled_relu
 
 DENSITY_STRIDE = 8  # pixels per side of a density cell
 
@@ -65,16 +65,16 @@ class Conditioner(nn.Module):
         f4 = self.at_4(self.to_4(scaled_relu(self.to_2(y))))
         f8 = self.at_8(self.to_8(scaled_relu(f4)))
         f16 = self.at_16(self.to_16(scaled_relu(f8)))
-        p8 = self.pyramid_8(scaled_relu(f8 + _double(self.lateral_16(scaled_relu(f16)))))
+        p8 = self.pyramid_8(scaled_relu(f8 + double(self.lateral_16(scaled_relu(f16)))))
         p8 = scaled_relu(p8)
         density = F.softplus(self.density_out(scaled_relu(self.density_hidden(p8))))
-        p4 = self.lateral_4(scaled_relu(f4)) + _double(self.lateral_8(p8))
+        p4 = self.lateral_4(scaled_relu(f4)) + double(self.lateral_8(p8))
         return Condition(self.pyramid_4(scaled_relu(p4)), density)
 
 
-def _double(x: Tensor) -> Tensor:
-    """Nearest-neighbour upsampling by two: (N, C, h, w) to (N, C, 2h, 2w)."""
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+def density_inside(density: Tensor, height: int, width: int) -> Tensor:
+    """The cells (h, w) of a padded picture that cover its own height x width pixels."""
+    return density[: -(-height // DENSITY_STRIDE), : -(-width // DENSITY_STRIDE)]
 
 
 def normalise(pictures: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.conditioner import DENSITY_STRIDE
+from models.conditioner import density_inside
 from models.crowd_map import KERNEL_SUM
 from models.frames import frame_tensor
 from models.layers import channels_last, fold_standardisation
@@ -130,8 +130,7 @@ class Counter:
         inside = sampled.maps[:, :height, :width].clamp(min=0).numpy()
         mean_map = inside.mean(axis=0)
         read = [read_map(x, self.recipe.reading) for x in inside]
-        cells = sampled.density[: -(-height // DENSITY_STRIDE), : -(-width // DENSITY_STRIDE)]
-        counts = _mean_counts(read, cells)
+        counts = _mean_counts(read, density_inside(sampled.density, height, width))
         share = self.recipe.density_share
         count = (1 - share) * counts.mass + share * counts.density
         # Heads come from the first sample: an average of maps has blurred ones.

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.layers import ResidualBlock, StandardisedConv2d, scaled_relu
+from models.layers import ResidualBlock, StandardisedConv2d, double, scaled_relu
 
 
 class Denoiser(nn.Module):
@@ -60,8 +59,8 @@ class Denoiser(nn.Module):
         h4 = self.down_4(self.enter(torch.cat([z_t, zeta], dim=1)), e)
         h8 = self.down_8(self.to_8(scaled_relu(h4)), e)
         h16 = self.at_16(self.to_16(scaled_relu(h8)), e)
-        h8 = self.up_8(h8 + _double(self.from_16(scaled_relu(h16))), e)
-        h4 = self.up_4(h4 + _double(self.from_8(scaled_relu(h8))), e)
+        h8 = self.up_8(h8 + double(self.from_16(scaled_relu(h16))), e)
+        h4 = self.up_4(h4 + double(self.from_8(scaled_relu(h8))), e)
         z_0: Tensor = self.out(scaled_relu(h4))
         return z_0
 
@@ -71,7 +70,3 @@ def time_embedding(t: Tensor, width: int) -> Tensor:
     frequencies = torch.exp(torch.linspace(0, math.log(1000.0), width // 2, device=t.device))
     angles = t[:, None] * frequencies * (math.pi / 2)
     return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")

@@ -59,6 +59,11 @@ def scaled_relu(x: Tensor) -> Tensor:
     return scaled
 
 
+def double(x: Tensor) -> Tensor:
+    """Nearest-neighbour upsampling by two: (N, C, h, w) to (N, C, 2h, 2w)."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
 class ResidualBlock(nn.Module):
     """x + gain * f(x), with the gain starting at zero, so that a new block is the identity.
 

@@ -18,9 +18,7 @@ from safetensors.torch import save_file
 from models.interval import Interval
 from models.network import CrowdDiffusion, NetworkConfig
 from models.reading import ReadingSettings
-
-FOLDER = Path(__file__).parent / "weights"
-SUFFIX = ".safetensors"
+from models.shipped import known_weights, weights_path
 
 
 class WeightsError(ValueError):
@@ -46,14 +44,6 @@ class LoadedWeights:
     recipe: Recipe
 
 
-def weights_path(name: str | Path) -> Path:
-    """The file of a name: a path where it looks like one, else shipped weights."""
-    path = Path(name)
-    if path.suffix == SUFFIX or len(path.parts) > 1:
-        return path
-    return FOLDER / f"{name}{SUFFIX}"
-
-
 def load_weights(name: str | Path) -> LoadedWeights:
     """The network and its recipe.
 
@@ -62,7 +52,7 @@ def load_weights(name: str | Path) -> LoadedWeights:
     """
     path = weights_path(name)
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob(f"*{SUFFIX}"))) or "none"
+        known = ", ".join(known_weights()) or "none"
         raise WeightsError(f"{path}: no such weights file (shipped weights: {known})")
     try:
         with safe_open(path, framework="pt") as file:

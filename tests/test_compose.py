@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from headcount.weights import weights_path
+from models.shipped import weights_path
 from tests.conftest import NO_SKIP
 from tests.headcount.conftest import environment, free_port, headcount, write_site
 from tests.waiting import wait_until

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.conditioner import DENSITY_STRIDE
+from models.conditioner import density_inside
 from models.crowd_map import KERNEL_SUM
 from models.frames import frame_tensor
 from models.interval import calibrate
@@ -58,9 +58,7 @@ def draw(
             tensor, (height, width) = frame_tensor(picture, LARGEST_SIDE)
             sampled = network.sample(tensor, steps)
             x = sampled.maps[0, 0, :height, :width].clamp(min=0).numpy()
-            cells = sampled.density[
-                0, : -(-height // DENSITY_STRIDE), : -(-width // DENSITY_STRIDE)
-            ]
+            cells = density_inside(sampled.density[0], height, width)
             drawn.append(Drawn(name, x, float(cells.sum()), item, height / picture.shape[0]))
     return drawn
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from headcount.weights import weights_path
+from models.shipped import weights_path
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headcount.weights import weights_path
+from models.shipped import weights_path
 from tests.headcount.conftest import free_port, headcount, write_site
 
 COMMANDS = (

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from models.counter import Counter, WeightsError
+from models.shipped import FOLDER
 from models.training.autoencoder import GATE, oracle
 from models.training.data import read_folder, split
-from models.weights import FOLDER, load_weights
+from models.weights import load_weights
 from scenes.scene import Scene
 
 
