@@ -107,7 +107,7 @@ def network_of(config: Path) -> NetworkConfig:
 
 
 def loaded(module: Module, run: Path) -> Module:
-    """The module with the best weights of an earlier stage's run.
+    """The module with the best weights of an earlier run.
 
     Raises:
         InputError: the run has none yet.
@@ -221,9 +221,15 @@ def diffusion(
     data: DataOption,
     out: OutOption,
     autoencoder_folder: Argument[
-        Path, typer.Option("--autoencoder", help="Run folder of stage 0.")
-    ],
-    regressor_folder: Argument[Path, typer.Option("--regressor", help="Run folder of stage 1.")],
+        Path | None, typer.Option("--autoencoder", help="Run folder of stage 0.")
+    ] = None,
+    regressor_folder: Argument[
+        Path | None, typer.Option("--regressor", help="Run folder of stage 1.")
+    ] = None,
+    start: Argument[
+        Path | None,
+        typer.Option("--start", help="Instead of both: run folder of an earlier diffusion."),
+    ] = None,
     minutes: MinutesOption = 60.0,
     config: RecipeOption = RECIPE,
     network: NetworkOption = NETWORK,
@@ -239,10 +245,15 @@ def diffusion(
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe["shares"])
     module = channels_last(CrowdDiffusion(network_of(network)))
-    loaded(module.autoencoder, autoencoder_folder)
-    loaded(module.conditioner, regressor_folder)
-    for_scale = [item for items in sets.train.values() for item in items[::LATENT_EVERY]]
-    measure_latents(module.autoencoder, for_scale)
+    if start is not None:
+        loaded(module, start)
+    elif autoencoder_folder is not None and regressor_folder is not None:
+        loaded(module.autoencoder, autoencoder_folder)
+        loaded(module.conditioner, regressor_folder)
+        for_scale = [item for items in sets.train.values() for item in items[::LATENT_EVERY]]
+        measure_latents(module.autoencoder, for_scale)
+    else:
+        raise typer.BadParameter("give --autoencoder and --regressor, or --start")
     run = diffusion_run(module, out, minutes, validation(sets.validation))
     fit(
         run,

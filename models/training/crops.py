@@ -214,8 +214,8 @@ def _damage(picture: Picture, rng: np.random.Generator) -> Picture:
     elif rng.random() < 0.3:
         cast = rng.uniform(0.85, 1.15, 3)
         out = np.clip(out * cast, 0, 255).astype(np.uint8)
-    if rng.random() < 0.2:
-        small = int(size * rng.uniform(0.4, 0.9))
+    if rng.random() < 0.3:
+        small = int(size * rng.uniform(0.33, 0.9))
         reduced = cv2.resize(out, (small, small), interpolation=cv2.INTER_AREA)
         out = cv2.resize(reduced, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
     elif rng.random() < 0.15:

@@ -24,19 +24,18 @@ from models.training.run import TrainingRun
 DENOISER_RATE = 1e-3
 CONDITIONER_RATE = 3e-4
 SHARE_AT_T = 0.4  # of the samples: S = 1 starts there, and every sampler begins there
-SHARE_SELF_ALIGNED = 0.3  # of the others: noise is added to the model's own first prediction
+SHARE_SELF_ALIGNED = 0.5  # of the others: noise is added to the model's own first prediction
 COUNT_WEIGHT = 2.0  # of the count loss on the decoded map
 
 
 class DiffusionLoss:
     """The loss of one batch: L2 on z_0 and on the decoded map, and the count loss of its blocks.
 
-    The count loss is the regressor's, on the decoded map: Poisson on small blocks, whose minimum is
-    the mean (an absolute error seeks the median there, which is nobody, and lost a third of the
-    people), absolute error on large ones. All is unweighted over the picture: weighting the
-    foreground breaks the map's mass. The
-    self-aligned share renoises the model's own one-step prediction, so that steps 2..S are trained
-    on what they will meet.
+    The count loss is the regressor's, on the decoded map: Poisson on blocks, whose minimum is the
+    mean (an absolute error seeks the median, which in a small block is nobody, and lost a third of
+    the people). All is unweighted over the picture: weighting the foreground breaks the map's mass.
+    The self-aligned share renoises the model's own one-step prediction, so that steps 2..S are
+    trained on what they will meet.
     """
 
     def __init__(self, model: CrowdDiffusion, seed: int) -> None:

@@ -18,15 +18,14 @@ from models.training.data import Annotated
 from models.training.run import TrainingRun
 
 LEARNING_RATE = 1e-3
-POISSON_STRIDES = (8, 16)  # pixels
-ABSOLUTE_STRIDES = (32, 64, 128, 256)  # pixels
+BLOCKS = (8, 16, 32, 64, 128, 256)  # pixels per side, over which people are compared
 
 
 def density_loss(density: Tensor, heads: Sequence[np.ndarray]) -> tuple[Tensor, dict[str, float]]:
-    """Poisson likelihood on small cells, absolute error on large ones, in people per crop.
+    """Poisson likelihood of the heads in blocks of all sizes, from a cell to the whole crop.
 
-    A Poisson likelihood is a proper loss for counts (its minimum is the conditional mean); on large
-    cells the absolute error is what is reported at the end.
+    It is a proper loss for counts: its minimum is the conditional mean. An absolute error on blocks
+    seeks their median instead, which is lower, and counted a seventh of the people too few on B.
 
     Args:
         density: (N, 1, h, w) people per 8 x 8 pixels.
@@ -38,14 +37,11 @@ def density_loss(density: Tensor, heads: Sequence[np.ndarray]) -> tuple[Tensor, 
         np.stack([cell_counts(points, *size, DENSITY_STRIDE) for points in heads])
     )[:, None].to(density.device)
     loss = density.new_zeros(())
-    for stride in POISSON_STRIDES:
-        rate, count = (_sum_cells(cells, stride // DENSITY_STRIDE) for cells in (density, truth))
-        loss = loss + (rate - count * torch.log(rate + 1e-6)).sum()
-    for stride in ABSOLUTE_STRIDES:
-        factor = stride // DENSITY_STRIDE
+    for side in BLOCKS:
+        factor = side // DENSITY_STRIDE
         if factor <= rows:
-            difference = _sum_cells(density, factor) - _sum_cells(truth, factor)
-            loss = loss + 0.5 * difference.abs().sum()
+            rate, count = _sum_cells(density, factor), _sum_cells(truth, factor)
+            loss = loss + (rate - count * torch.log(rate + 1e-6)).sum()
     error = (density - truth).sum(dim=(1, 2, 3)).detach()
     figures = {"crop_mae": error.abs().mean().item(), "crop_bias": error.mean().item()}
     return loss / (100 * len(heads)), figures
