@@ -3,6 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,31 @@ def test_many_ddim_steps_follow_the_probability_flow_of_a_gaussian():
     noise = fixed_noise(4, 16, 16)
     reached = sample_ddim(posterior_mean, noise, 500, schedule)
     assert torch.allclose(reached, noise * deviation, atol=0.02)
+
+
+@pytest.mark.parametrize("kind", ["cosine", "linear"])
+@pytest.mark.parametrize("steps", [1, 2, 4, 8, 50])
+def test_sampling_agrees_with_an_independent_implementation(kind, steps):
+    """The same noise and the same (nonlinear) prediction through the diffusers library's DDIM."""
+    alpha_bar = Schedule(kind).alpha_bar()
+    reference = DDIMScheduler(
+        num_train_timesteps=T,
+        trained_betas=(1 - alpha_bar[1:] / alpha_bar[:-1]).tolist(),
+        clip_sample=False,
+        prediction_type="sample",
+        timestep_spacing="trailing",
+    )
+    reference.set_timesteps(steps)
+    noise = fixed_noise(4, 8, 8)
+
+    def predict(z_t, t):
+        return torch.tanh(z_t * (0.5 + t)) * 0.3
+
+    z = noise
+    for index in reference.timesteps.tolist():  # its index 0 is our time 1
+        z = reference.step(predict(z, (index + 1) / T), index, z).prev_sample
+    reached = sample_ddim(predict, noise, steps, Schedule(kind))
+    assert torch.allclose(reached, z, atol=1e-4)
 
 
 def test_noise_depends_on_the_shape_and_the_sample_alone():
