@@ -51,6 +51,9 @@ class Section(BaseModel):
 class SiteInfo(Section):
     name: str = Field("Headcount", description="Name shown on the screen and in notifications.")
     timezone: str = Field("UTC", description="IANA time zone in which times are shown.")
+    language: Literal["en", "ko"] = Field(
+        "en", description="Language of the pages and notifications: English or Korean."
+    )
 
     @field_validator("timezone")
     @classmethod

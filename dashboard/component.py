@@ -15,6 +15,7 @@ from core.settings import CameraSettings, Zone
 from crowd.ground import Ground
 from crowd.pose import GroundError
 from crowd.zones import WHOLE_PICTURE
+from dashboard.language import viewer_language
 from dashboard.running import Dashboard
 from dashboard.text import live_text
 
@@ -55,7 +56,7 @@ def site_data(dashboard: Dashboard) -> dict[str, Any]:
     return {
         "site": site.site.name,
         "timezone": site.site.timezone,
-        "language": "en",
+        "language": viewer_language(),
         "text": live_text(),
         "cameras": [camera_data(dashboard, settings) for settings in site.cameras],
     }

@@ -48,3 +48,8 @@ def running() -> Dashboard:
     if not _running:
         raise RuntimeError("the dashboard service is not running in this process")
     return _running[0]
+
+
+def site_language() -> str:
+    """The language of the site, or English outside the dashboard service."""
+    return _running[0].site.site.language if _running else "en"
