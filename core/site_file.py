@@ -58,12 +58,15 @@ class LoadedSite:
         path: the site file, absolute.
         version: first 12 hex digits of the text's sha256.
         text: as written, environment variables unexpanded; may hold passwords.
+        written: the site as the file alone says it. ``site`` may differ where a deployment
+            overrides it or where a change waits for the next start.
     """
 
     site: Site
     path: Path
     version: str
-    text: str = ""
+    text: str
+    written: Site
 
 
 def load_site(path: Path) -> LoadedSite:
@@ -75,15 +78,28 @@ def load_site(path: Path) -> LoadedSite:
     Raises:
         SiteFileError: with everything that is wrong.
     """
-    text = _read(path)
+    return site_of_text(read_text(path), path)
+
+
+def site_of_text(text: str, path: Path) -> LoadedSite:
+    """The site that ``text`` would be as the file ``path``, which need not hold it yet.
+
+    Raises:
+        SiteFileError: with everything that is wrong.
+    """
     document = parse(text, os.environ)
     _raise_faults(path, document, unreadable=True)
     site, faults = validate(document)
     document.faults += _without_echoes(faults, list(check(document, path.parent)))
     _raise_faults(path, document)
     assert site is not None
-    version = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return LoadedSite(resolved(site, path.parent.resolve()), path.resolve(), version, text)
+    site = resolved(site, path.parent.resolve())
+    return LoadedSite(site, path.resolve(), version_of(text), text, site)
+
+
+def version_of(text: str) -> str:
+    """What a configuration is called: the first 12 hex digits of its text's sha256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def load_yaml(path: Path) -> Any:
@@ -92,7 +108,7 @@ def load_yaml(path: Path) -> Any:
     Raises:
         SiteFileError: with everything that is wrong.
     """
-    document = parse(_read(path))
+    document = parse(read_text(path))
     _raise_faults(path, document)
     return document.value
 
@@ -105,7 +121,12 @@ def format_place(place: Place) -> str:
     return text
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's text.
+
+    Raises:
+        SiteFileError: it cannot be read, is too large or is no text.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
