@@ -26,7 +26,8 @@ RUN pip install --no-deps -e . \
 
 USER headcount
 ENV HOME=/data \
-    HEADCOUNT_HISTORY_URL=sqlite:////data/history.db
+    HEADCOUNT_HISTORY_URL=sqlite:////data/history.db \
+    HEADCOUNT_EVIDENCE_DIR=/data/evidence
 VOLUME /data
 ENTRYPOINT ["headcount"]
 CMD ["--help"]

@@ -269,6 +269,58 @@ class Channel(Section):
         "warning", description="Lowest level that is sent."
     )
     cooldown: Duration = Field(300.0, description="Quiet time per zone and level after a delivery.")
+    snapshot: bool = Field(
+        True, description="Attach the incident's picture where the channel and privacy allow it."
+    )
+
+
+MQTT_CHANNEL = "mqtt"
+
+
+class MqttSettings(Section):
+    """Values and notices over MQTT, with Home Assistant's discovery."""
+
+    url: str = Field(description="mqtt://user:password@host:1883, or mqtts:// for TLS.")
+    topic: str = Field(
+        "headcount",
+        pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
+        description="Topics start with it; two sites on one MQTT broker need two.",
+    )
+    discovery_prefix: str | None = Field(
+        "homeassistant",
+        pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
+        description="Home Assistant's discovery prefix; null announces nothing.",
+    )
+    min_level: Literal["watch", "warning", "critical"] = Field(
+        "watch", description="Lowest level of the notices that are published."
+    )
+    cooldown: Duration = Field(0.0, description="As of a channel, for the notices.")
+
+    @field_validator("url")
+    @classmethod
+    def _mqtt_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            _ = parts.port  # raises ValueError when it is no number
+        except ValueError:
+            raise ValueError("not a URL such as mqtt://user:password@host:1883") from None
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError("allowed are mqtt://host:port and mqtts://host:port")
+        return value
+
+
+class ReminderSettings(Section):
+    """What happens while nobody acknowledges an incident."""
+
+    after: Duration = Field(
+        600.0,
+        description="Open and not acknowledged for so long after a notice, its channels are "
+        "reminded; 0s never.",
+    )
+    at_most: int = Field(3, ge=1, le=100, description="Reminders per level of an incident.")
+    channel: str | None = Field(
+        None, description="A second channel, told from the second reminder on, whatever its level."
+    )
 
 
 class AlertSettings(Section):
@@ -276,14 +328,45 @@ class AlertSettings(Section):
         None, description="URL called each minute while all is well (dead-man's switch)."
     )
     channels: list[Channel] = Field([], description="Where notifications go.")
+    mqtt: MqttSettings | None = Field(None, description="Values and notices over MQTT.")
+    reminder: ReminderSettings = Field(
+        ReminderSettings(), description="While nobody acknowledges an incident."
+    )
 
     @model_validator(mode="after")
-    def _unique_channels(self) -> Self:
-        names = [channel.name for channel in self.channels]
+    def _consistent_channels(self) -> Self:
+        names = [channel.name for channel in self.receivers]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"channel name {name!r} is used twice")
+                mqtt = "; `alerts.mqtt` is one too" if name == MQTT_CHANNEL and self.mqtt else ""
+                raise ValueError(f"channel name {name!r} is used twice{mqtt}")
+        second = self.reminder.channel
+        if second is not None and second not in names:
+            known = ", ".join(names) or "none is configured"
+            raise ValueError(f"reminder.channel {second!r} is no channel; there are: {known}")
         return self
+
+    @property
+    def receivers(self) -> list[Channel]:
+        """All that notices go to: the channels, and MQTT as one more."""
+        if self.mqtt is None:
+            return self.channels
+        mqtt = Channel(
+            name=MQTT_CHANNEL,
+            url=self.mqtt.url,
+            min_level=self.mqtt.min_level,
+            cooldown=self.mqtt.cooldown,
+            snapshot=False,
+        )
+        return [*self.channels, mqtt]
+
+
+class EvidenceSettings(Section):
+    dir: str = Field(
+        "evidence",
+        min_length=1,
+        description="Folder for pictures, crowd maps, heads and clips of incidents.",
+    )
 
 
 class DashboardSettings(Section):
@@ -299,6 +382,9 @@ class PrivacySettings(Section):
     pictures: Literal["full", "blurred", "none"] = Field(
         "full", description="What leaves the worker of a picture."
     )
+    keep_evidence: Duration = Field(
+        30 * 86400.0, description="How long the evidence of an incident is kept."
+    )
 
 
 class Site(Section):
@@ -310,6 +396,7 @@ class Site(Section):
     model: ModelSettings = ModelSettings()
     cameras: Annotated[list[CameraSettings], Field(min_length=1, max_length=64)]
     alerts: AlertSettings = AlertSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     dashboard: DashboardSettings = DashboardSettings()
     access: AccessSettings = AccessSettings()
     privacy: PrivacySettings = PrivacySettings()
@@ -346,7 +433,7 @@ class Site(Section):
 
 
 def resolved(site: Site, folder: Path) -> Site:
-    """The site with relative file sources and a relative SQLite path made absolute.
+    """The site with relative file sources, SQLite path and evidence folder made absolute.
 
     Args:
         folder: where the site file lies.
@@ -362,6 +449,11 @@ def resolved(site: Site, folder: Path) -> Site:
     if history.url.startswith(prefix) and not history.url.startswith(prefix + "/"):
         path = (folder / history.url.removeprefix(prefix)).resolve()
         history = history.model_copy(update={"url": prefix + str(path)})
+    evidence = EvidenceSettings(dir=str((folder / site.evidence.dir).resolve()))
     return site.model_copy(
-        update={"cameras": [camera(settings) for settings in site.cameras], "history": history}
+        update={
+            "cameras": [camera(settings) for settings in site.cameras],
+            "history": history,
+            "evidence": evidence,
+        }
     )

@@ -87,3 +87,32 @@ def test_a_camera_is_found_by_its_id() -> None:
     assert site().camera("a").source == "0"
     with pytest.raises(KeyError):
         site().camera("b")
+
+
+def test_evidence_lies_beside_the_site_file() -> None:
+    assert resolved(site(), Path("/srv/site")).evidence.dir == "/srv/site/evidence"
+    elsewhere = site(evidence={"dir": "/data/evidence"})
+    assert resolved(elsewhere, Path("/srv/site")).evidence.dir == "/data/evidence"
+
+
+def test_mqtt_is_one_more_channel() -> None:
+    alerts = site(alerts={"mqtt": {"url": "mqtt://h:1883", "min_level": "critical"}}).alerts
+    assert [(each.name, each.min_level) for each in alerts.receivers] == [("mqtt", "critical")]
+
+
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [
+        ({"reminder": {"channel": "chief"}}, "'chief' is no channel; there are: none is"),
+        ({"mqtt": {"url": "http://h"}}, "allowed are mqtt://host:port and mqtts://host:port"),
+        ({"mqtt": {"url": "mqtt://h:x"}}, "not a URL such as mqtt://user:password@host:1883"),
+        ({"mqtt": {"url": "mqtt://h", "topic": "a/+"}}, "String should match pattern"),
+        (
+            {"mqtt": {"url": "mqtt://h"}, "channels": [{"name": "mqtt", "url": "json://h"}]},
+            "channel name 'mqtt' is used twice; `alerts.mqtt` is one too",
+        ),
+    ],
+)
+def test_channels_that_cannot_be_are_refused(alerts: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        site(alerts=alerts)
