@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core.schema_words import format_duration
 from core.settings import CameraSettings, Levels, Site, Zone, parse_duration, resolved
