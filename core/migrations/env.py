@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from core.history_schema import metadata
+from core.accounts_schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
