@@ -90,6 +90,7 @@ class Outbox:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._heartbeat.progress("outbox")
             try:
                 self.send_due()
             except LeaseLost as lost:
@@ -128,6 +129,7 @@ class Outbox:
         for row in rows:
             if self._stop.is_set():
                 break
+            self._heartbeat.progress("outbox")  # each delivery may take its whole timeout
             key = (row.channel, row.incident)
             if key in waiting:
                 continue
@@ -186,6 +188,7 @@ class Outbox:
     def _record(self, row_id: int, **values: Any) -> None:
         """Write down the outcome; tried for long, since forgetting it repeats the notice."""
         for attempt in range(RECORD_ATTEMPTS):
+            self._heartbeat.progress("outbox")
             try:
                 with self._history.transaction() as connection:
                     _mark(connection, row_id, **values)

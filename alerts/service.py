@@ -78,6 +78,7 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
             watchdog.start()
             stack.callback(watchdog.stop)
         while not stop.wait(LOOK_EVERY_S):
+            heartbeat.progress()
             heartbeat.gauge("incidents_open", sum(loop.open_incidents for loop in loops))
             dead = [name for name, part in parts.items() if not part.is_alive()]
             if dead or not outbox.alive:

@@ -89,6 +89,7 @@ class ShardLoop:
         """Work until ``stop`` is set; survives the loss of the broker and of the database."""
         failures = 0
         while not stop.is_set():
+            self._heartbeat.progress(f"shard {self.shard}")
             try:
                 if self._loaded or self._take_over():
                     self._pass(stop)

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from typing import IO, Any, Self
 from urllib.parse import quote
 
 import redis
+import structlog
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
@@ -34,6 +36,7 @@ LONGEST_BLOCK_MS = 2000  # readers must not block longer: their socket timeout i
 _READER_TIMEOUT_S = 6.0
 _COMMAND_TIMEOUT_S = 5.0
 _START_TIMEOUT_S = 10.0
+_LONGEST_PAUSE_S = 3.0  # between looks at a broker that is away
 _STOP_TIMEOUT_S = 5.0
 _FOLDER_PREFIX = "headcount-broker-"
 _LONGEST_SOCKET_PATH = 100  # bytes; the kernel allows 107
@@ -46,6 +49,9 @@ ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
+
+
+log = structlog.get_logger()
 
 
 class BrokerError(RuntimeError):
@@ -116,6 +122,29 @@ def check_broker(url: str) -> None:
         raise BrokerError(f"the broker at {redact(url)} is Redis {version}; {wanted} is needed")
 
 
+def wait_for_broker(url: str, stop: threading.Event) -> None:
+    """Returns when the broker passes `check_broker`, or ``stop`` is set; says what it waits for.
+
+    Raises:
+        BrokerError: the URL is malformed.
+    """
+    pause_s, said = 0.2, ""
+    while not stop.is_set():
+        try:
+            with connect(url):  # a malformed URL will not get better
+                pass
+            check_broker(url)
+            return
+        except BrokerError as error:
+            if "is no Redis URL" in str(error):
+                raise
+            if str(error) != said:
+                log.warning("waiting for the broker", error=str(error))
+            said = str(error)
+        stop.wait(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
 class LocalBroker:
     """A Redis of our own on a private unix socket, without persistence; a context manager.
 
@@ -152,21 +181,40 @@ class LocalBroker:
         """Process id of the running server."""
         return self._process.pid if self._process else None
 
+    @property
+    def alive(self) -> bool:
+        """Whether the server's process runs."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> Self:
-        """Starts the server and returns when it answers; does nothing while it runs."""
-        if self._process is not None and self._process.poll() is None:
+        """Starts the server and returns when it answers; does nothing while it runs.
+
+        A server that has died by itself comes back at the same URL.
+        """
+        if self.alive:
             return self
-        self.stop()
-        _remove_leftovers()
-        self._folder = _private_folder()
+        is_first = self._folder is None
+        if self._folder is None:
+            _remove_leftovers()
+            self._folder = _private_folder()
+        (self._folder / "redis.sock").unlink(missing_ok=True)
         try:
             with tempfile.TemporaryFile() as output:
                 self._process = self._spawn(self._folder, output)
                 self._wait_until_up(self._process, output)
         except BaseException:
-            self.stop()
+            if is_first:
+                self.stop()
+            else:
+                self.kill()
             raise
         return self
+
+    def kill(self) -> None:
+        """Ends the server at once; `start` brings it back, empty, at the same URL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def stop(self) -> None:
         """Ends the server and removes its folder; harmless when it does not run."""

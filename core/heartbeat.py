@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from typing import Self
 
 import redis
@@ -20,7 +21,8 @@ log = structlog.get_logger()
 class HeartbeatSender:
     """Sends heartbeats from a thread of its own while the context is open.
 
-    While the broker is away it goes on trying; values counted meanwhile are kept.
+    While the broker is away it goes on trying; values counted meanwhile are kept. Since this thread
+    lives on when the service's own loop hangs, each loop reports its `progress`.
 
     Args:
         config_version: first 12 hex digits of the applied configuration's sha256.
@@ -45,6 +47,7 @@ class HeartbeatSender:
         self._started_at = clock.now_ms()
         self._counters: dict[str, float] = {}
         self._facts: dict[str, str] = {}
+        self._rounds: dict[str, float] = {}  # loop to when it last came round, monotonic
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._failing = False
@@ -60,15 +63,30 @@ class HeartbeatSender:
         with self._lock:
             self._counters[name] = float(value)
 
+    def forget(self, labels: str) -> None:
+        """Drops the counters and values with these labels, such as ``{camera="gate-1"}``."""
+        with self._lock:
+            for name in [name for name in self._counters if name.endswith(labels)]:
+                del self._counters[name]
+
     def fact(self, name: str, value: str) -> None:
         """Sets a plain fact for the System page."""
         with self._lock:
             self._facts[name] = value
 
+    def progress(self, loop: str = "main") -> None:
+        """A loop of the service has come round; called by each of them at least every few seconds.
+
+        A supervisor ends the process when one of its loops stands still.
+        """
+        with self._lock:
+            self._rounds[loop] = time.monotonic()
+
     def message(self) -> Heartbeat:
         """The heartbeat as it would be sent now."""
         now = self._clock.now_ms()
         with self._lock:
+            oldest = min(self._rounds.values(), default=time.monotonic())
             return Heartbeat(
                 service=self.service,
                 id=self.id,
@@ -77,6 +95,7 @@ class HeartbeatSender:
                 version=self._version,
                 config_version=self.config_version,
                 clock_offset_ms=self._clock.offset_ms,
+                loop_age_s=round(time.monotonic() - oldest, 1),
                 counters=dict(self._counters),
                 facts=dict(self._facts),
             )

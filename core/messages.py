@@ -144,6 +144,9 @@ class Reading(Message):
     height: int
     model: str  # name of the weights
     model_hash: str  # first 12 hex digits of the weights' sha256
+    max_side: int = 0  # longest side at which it was counted, pixels; 0: of an older worker
+    steps: int = 0  # of the diffusion; 0: of an older worker
+    samples: int = 1  # of the diffusion
     inference_ms: float  # the model's own time for this frame
     worker: str  # id of the worker
     crowd_map: bytes | None = None  # greyscale PNG, at most 160 px wide; 255 is `crowd_map_peak`
@@ -189,6 +192,7 @@ class Heartbeat(Message):
     version: str  # of Headcount
     config_version: str  # first 12 hex digits of the applied configuration's sha256
     clock_offset_ms: int = 0  # the broker's clock minus this machine's
+    loop_age_s: float = 0.0  # since the slowest loop of the service came round; it should not stand
     counters: dict[str, float] = {}  # Prometheus name (with labels) to value
     facts: dict[str, str] = {}  # plain facts for the System page: device, model, max_side ...
 

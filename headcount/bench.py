@@ -19,7 +19,7 @@ from core.logging import configure_logging
 from core.messages import Keys, Reading, Service
 from headcount.failures import InputError, say
 from headcount.readings import ReadingsFollower
-from headcount.running import site_broker
+from headcount.site_broker import site_broker
 from headcount.site_loading import load
 from headcount.supervisor import StopSignals, Supervisor
 from headcount.weights import require_weights
@@ -102,7 +102,7 @@ def _measure(site_path: Path, seconds: float) -> tuple[_Measurements, float]:
     require_weights(loaded.site.model.name)
     measured = _Measurements()
     took = 0.0
-    with StopSignals() as signals, site_broker(loaded.site) as url_of_broker:
+    with StopSignals() as signals, site_broker(loaded.site) as broker:
         keys = Keys(loaded.site.broker.shards)
 
         def time_it() -> None:
@@ -116,9 +116,9 @@ def _measure(site_path: Path, seconds: float) -> tuple[_Measurements, float]:
             signals.stop.set()
 
         timer = threading.Thread(target=time_it, name="timer", daemon=True)
-        with ReadingsFollower(url_of_broker(), keys, measured.add):
+        with ReadingsFollower(broker.url, keys, measured.add):
             timer.start()
-            Supervisor(site_path, url_of_broker, MEASURED).run(signals)
+            Supervisor(site_path, broker, MEASURED).run(signals)
         timer.join(timeout=5)
     if not measured.latency_ms:
         raise InputError("no reading came; see the lines above for the reason")

@@ -12,14 +12,17 @@ from core.broker import broker_errors, broker_url, connect
 from core.clock import Clock
 from core.messages import HEARTBEAT_GONE_S, Heartbeat, Keys, MessageError, Service
 from headcount.failures import InputError, fail
+from headcount.pulse import LOOP_LIMIT_S
 from headcount.running import dashboard_address
 from headcount.site_loading import load
 
 HEARTBEATS_LOOKED_AT = 500
 
 
-def newest_age_s(url: str, keys: Keys, service: Service, host: str) -> float | None:
-    """Age of the newest heartbeat of a service on this machine, or None where there is none.
+def newest_heartbeat(
+    url: str, keys: Keys, service: Service, host: str
+) -> tuple[float, Heartbeat] | None:
+    """The newest heartbeat of a service on this machine and its age in s, or None without one.
 
     The id of a heartbeat begins with the name of its machine (or container).
     """
@@ -32,7 +35,7 @@ def newest_age_s(url: str, keys: Keys, service: Service, host: str) -> float | N
             except MessageError:
                 continue
             if heartbeat.service is service and heartbeat.id.startswith(f"{host}-"):
-                return (now_ms - heartbeat.at) / 1000
+                return (now_ms - heartbeat.at) / 1000, heartbeat
     return None
 
 
@@ -43,11 +46,14 @@ def check_health(service_name: str, site_path: Path) -> None:
     url = broker_url(loaded.site)
     if url is None:
         raise InputError("health needs broker.url in the site file or HEADCOUNT_REDIS_URL")
-    age_s = newest_age_s(url, Keys(loaded.site.broker.shards), service, socket.gethostname())
-    if age_s is None:
+    newest = newest_heartbeat(url, Keys(loaded.site.broker.shards), service, socket.gethostname())
+    if newest is None:
         fail(f"{service}: no heartbeat")
+    age_s, heartbeat = newest
     if age_s > HEARTBEAT_GONE_S:
         fail(f"{service}: last heartbeat {age_s:.0f} s ago")
+    if heartbeat.loop_age_s > LOOP_LIMIT_S:
+        fail(f"{service}: its loop stands still for {heartbeat.loop_age_s:.0f} s")
     if service is Service.DASHBOARD:
         _check_dashboard(f"{dashboard_address(loaded.site)}/healthz")
     print(f"{service}: fine")

@@ -6,15 +6,15 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
-from core.broker import LocalBroker, broker_url, check_broker
 from core.settings import Site
 from core.site_file import LoadedSite
 from headcount.failures import InputError, say
+from headcount.site_broker import site_broker
 from headcount.site_loading import load
 from headcount.supervisor import StopSignals, Supervisor
 from headcount.weights import require_weights
@@ -46,24 +46,6 @@ def require_free_port(host: str, port: int) -> None:
                 f"the dashboard cannot listen on {host}:{port}: {error.strerror}; "
                 "choose another dashboard.port"
             ) from None
-
-
-@contextmanager
-def site_broker(site: Site) -> Iterator[Callable[[], str]]:
-    """Gives the broker's URL: of the one that is configured, else of one of our own.
-
-    A broker of our own that has died is started again by asking for its URL, which then changes.
-
-    Raises:
-        BrokerError: it cannot be used or started.
-    """
-    url = broker_url(site)
-    if url is not None:
-        check_broker(url)
-        yield lambda: url
-        return
-    with LocalBroker() as broker:
-        yield lambda: broker.start().url
 
 
 def _announce(site: Site, stop: threading.Event) -> None:
@@ -107,7 +89,7 @@ def run_site(
     loaded = load(path)
     require_weights(loaded.site.model.name)
     require_free_port(loaded.site.dashboard.host, loaded.site.dashboard.port)
-    with StopSignals() as signals, site_broker(loaded.site) as url_of_broker:
+    with StopSignals() as signals, site_broker(loaded.site) as broker:
         announcer = threading.Thread(
             target=_announce, args=(loaded.site, signals.stop), name="announce", daemon=True
         )
@@ -116,8 +98,8 @@ def run_site(
         timer.daemon = True
         if for_seconds is not None:
             timer.start()
-        with companion(loaded, url_of_broker()):
-            Supervisor(path.resolve(), url_of_broker).run(signals)
+        with companion(loaded, broker.url):
+            Supervisor(path.resolve(), broker).run(signals)
         timer.cancel()
         announcer.join(timeout=3)
     say("Stopped.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 
-from core.broker import broker_url, check_broker
+from core.broker import broker_url, check_broker, wait_for_broker
 from core.logging import configure_logging
 from headcount.failures import InputError
-from headcount.signals import stop_event, tie_to_supervisor
+from headcount.signals import SUPERVISOR_VARIABLE, stop_event, tie_to_supervisor
 from headcount.site_loading import load
 from headcount.weights import require_weights
 
@@ -38,5 +39,8 @@ def run_service(service: str, site_path: Path) -> None:
         )
     if service == "worker":
         require_weights(loaded.site.model.name)
-    check_broker(url)
+    if SUPERVISOR_VARIABLE in os.environ:
+        wait_for_broker(url, stop)  # it has been there; ending would only add our own start to it
+    else:
+        check_broker(url)
     import_module(ROOMS[service]).run(loaded, url, stop)

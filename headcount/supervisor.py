@@ -2,7 +2,8 @@
 
 Each service is ``python -m headcount SERVICE SITE.yaml`` in a process group of its own (so that a
 Ctrl-C in the terminal reaches only the supervisor, which stops them in order), tied to the
-supervisor's life, and started again with a growing pause when it ends by itself.
+supervisor's life, and started again with a growing pause when it ends by itself. One that lives but
+stands still (`headcount.pulse`) is killed first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,9 @@ from types import FrameType
 import structlog
 
 from core.messages import Service
+from headcount.pulse import Pulse
 from headcount.signals import SUPERVISOR_VARIABLE
+from headcount.site_broker import SiteBroker
 
 START_ORDER = (Service.DASHBOARD, Service.ALERTS, Service.WORKER, Service.INGEST)
 STOP_ORDER = (Service.INGEST, Service.WORKER, Service.ALERTS, Service.DASHBOARD)
@@ -83,20 +86,18 @@ class Supervisor:
 
     Args:
         site_path: the site file.
-        broker_url: asked now and then, so that a broker of our own that died can be started again;
-            given to the services in HEADCOUNT_REDIS_URL. A new URL starts them all again.
+        broker: its URL is given to the services in HEADCOUNT_REDIS_URL.
         services: which to run; in production all.
     """
 
     def __init__(
         self,
         site_path: Path,
-        broker_url: Callable[[], str],
+        broker: SiteBroker,
         services: Sequence[Service] = START_ORDER,
     ) -> None:
         self._site_path = site_path
-        self._ask_broker_url = broker_url
-        self._broker_url = broker_url()
+        self._broker = broker
         self._children = {
             service: _Child(service) for service in START_ORDER if service in services
         }
@@ -104,11 +105,13 @@ class Supervisor:
     def run(self, signals: StopSignals) -> None:
         """Start everything, watch it, and stop it all in order once ``signals.stop`` is set."""
         try:
-            while not signals.stop.is_set():
-                self._watch_broker(signals.kill)
-                for child in self._children.values():
-                    self._watch(child)
-                signals.stop.wait(LOOK_EVERY_S)
+            with Pulse(self._broker.url) as pulse:
+                while not signals.stop.is_set():
+                    self._broker.keep_alive(pulse.broker_silent_s)
+                    for child in self._children.values():
+                        self._end_if_stuck(child, pulse)
+                        self._watch(child)
+                    signals.stop.wait(LOOK_EVERY_S)
         finally:
             self._stop_all(signals.kill)
 
@@ -117,12 +120,15 @@ class Supervisor:
         process = self._children[service].process
         return process.pid if process is not None and process.poll() is None else None
 
-    def _watch_broker(self, kill: threading.Event) -> None:
-        url = self._ask_broker_url()
-        if url != self._broker_url:
-            log.warning("the broker was started anew, and with it all services")
-            self._stop_all(kill)
-            self._broker_url = url
+    @staticmethod
+    def _end_if_stuck(child: _Child, pulse: Pulse) -> None:
+        if child.process is None or child.process.poll() is not None:
+            return
+        fault = pulse.fault(child.process.pid, child.started_at)
+        if fault is not None:
+            log.error("service stands still and is killed", service=str(child.service), why=fault)
+            child.signal_group(signal.SIGKILL)
+            child.process.wait()
 
     def _watch(self, child: _Child) -> None:
         """Start the service if it does not run and its pause is over."""
@@ -147,7 +153,7 @@ class Supervisor:
     def _start(self, child: _Child, now: float) -> None:
         environment = {
             **os.environ,
-            "HEADCOUNT_REDIS_URL": self._broker_url,
+            "HEADCOUNT_REDIS_URL": self._broker.url,
             SUPERVISOR_VARIABLE: str(os.getpid()),
         }
         command = [sys.executable, "-m", "headcount", str(child.service), str(self._site_path)]

@@ -65,6 +65,7 @@ class _Surroundings:
         Raises:
             redis.RedisError: the broker is away.
         """
+        self._heartbeat.progress()
         now_s = time.monotonic()
         if now_s - self._looked_at < TICK_EVERY_S:
             return

@@ -69,7 +69,7 @@ class Worker:
 
     Args:
         age_limit_s: the shortest age limit of the site's cameras, which bounds a batch.
-        tick: called between batches; refits the capacity, now and then.
+        tick: called between batches; says that the loop goes on, and refits the capacity.
         workers: how many workers live, this one included.
     """
 

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from core.broker import (
     connect,
     connect_reader,
     find_server,
+    wait_for_broker,
 )
 from core.settings import Site
 from tests.waiting import wait_until
@@ -77,6 +79,42 @@ def test_a_stopped_broker_starts_again_empty() -> None:
             assert client.get("key") is None
     finally:
         local.stop()
+
+
+def test_a_broker_that_was_killed_comes_back_at_the_same_address() -> None:
+    with LocalBroker() as local:
+        url = local.url
+        local.kill()
+        assert not local.alive
+        local.start()
+        assert local.url == url
+        with connect(url) as client:
+            assert client.ping()
+
+
+def test_a_service_waits_for_a_broker_that_is_away_and_goes_on() -> None:
+    with LocalBroker() as local:
+        local.kill()
+        done = threading.Event()
+
+        def wait() -> None:
+            wait_for_broker(local.url, threading.Event())
+            done.set()
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert not done.wait(0.3)
+        local.start()
+        assert done.wait(10)
+        thread.join()
+
+
+def test_waiting_for_a_broker_ends_with_the_service() -> None:
+    stop = threading.Event()
+    stop.set()
+    wait_for_broker("redis://127.0.0.1:1", stop)
+    with pytest.raises(BrokerError, match="is no Redis URL"):
+        wait_for_broker("nothing", threading.Event())
 
 
 def test_a_local_broker_dies_with_its_parent() -> None:

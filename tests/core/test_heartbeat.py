@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_it_goes_on_every_two_seconds_with_counters_gauges_and_facts(
         last = wait_until(lambda: sent(redis_client)[1:])[0]
     assert last.counters == {'drops_total{camera="gate-1"}': 3.0, "queue_depth": 3.0}
     assert last.facts == {"device": "cpu"}
+
+
+def test_a_loop_that_stands_still_shows_in_the_heartbeats(redis_client: redis.Redis) -> None:
+    process = sender(redis_client)
+    assert process.message().loop_age_s == 0
+    process.progress("first")
+    time.sleep(0.25)
+    process.progress("second")
+    assert process.message().loop_age_s >= 0.2  # the slowest loop counts
+    process.progress("first")
+    assert process.message().loop_age_s < 0.2
 
 
 def test_two_processes_have_different_ids(redis_client: redis.Redis) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
-from core.broker import connect
+from core.broker import LocalBroker, connect
 from core.messages import Heartbeat, Keys, Service
+from headcount.site_broker import SiteBroker
 from headcount.supervisor import StopSignals, Supervisor
 from tests.headcount.conftest import environment, write_site
 from tests.waiting import wait_until
@@ -25,10 +27,11 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from core.messages import Service
+from headcount.site_broker import SiteBroker
 from headcount.supervisor import StopSignals, Supervisor
 with StopSignals() as signals:
     services = (Service.INGEST, Service.ALERTS)
-    Supervisor(Path(sys.argv[1]), lambda: sys.argv[2], services).run(signals)
+    Supervisor(Path(sys.argv[1]), SiteBroker(sys.argv[2]), services).run(signals)
 """
 
 
@@ -36,7 +39,7 @@ with StopSignals() as signals:
 def supervised(site: Path, url: str) -> Iterator[tuple[Supervisor, StopSignals]]:
     """A supervisor of two services, in a thread of this process."""
     signals = StopSignals()
-    supervisor = Supervisor(site, lambda: url, BOTH)
+    supervisor = Supervisor(site, SiteBroker(url), BOTH)
     thread = threading.Thread(target=supervisor.run, args=(signals,))
     thread.start()
     try:
@@ -73,7 +76,10 @@ def wait_ready(url: str, service: str) -> None:
     with connect(url) as client:
 
         def seen() -> bool:
-            entries = client.xrange(Keys().heartbeats()) or []
+            try:
+                entries = client.xrange(Keys().heartbeats()) or []
+            except redis.RedisError:
+                return False
             return any(Heartbeat.from_fields(fields).service == service for _, fields in entries)
 
         wait_until(seen, timeout_s=20)
@@ -122,17 +128,41 @@ def test_a_second_interrupt_kills_at_once(site: Path, redis_url: str) -> None:
         assert not any(child.is_running() for child in children)
 
 
-def test_a_new_broker_starts_the_services_anew(site: Path, redis_url: str) -> None:
-    urls = [redis_url]
-    signals = StopSignals()
-    supervisor = Supervisor(site, lambda: urls[-1], BOTH)
-    thread = threading.Thread(target=supervisor.run, args=(signals,))
-    thread.start()
-    try:
-        first = wait_until(lambda: supervisor.pid(Service.ALERTS))
-        urls.append(f"{redis_url}?db=1")
-        wait_until(lambda: supervisor.pid(Service.ALERTS) not in (None, first), timeout_s=30)
-    finally:
-        signals.stop.set()
-        thread.join(30)
-        assert not thread.is_alive()
+@pytest.mark.parametrize("service", BOTH)
+def test_a_service_that_stands_still_is_killed_and_started_again(
+    service: Service, site: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headcount.pulse.SILENT_LIMIT_S", 3.0)
+    with supervised(site, redis_url) as (supervisor, _):
+        wait_ready(redis_url, service)
+        first = supervisor.pid(service)
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        wait_until(lambda: supervisor.pid(service) not in (None, first), timeout_s=20)
+        assert not psutil.pid_exists(first)
+
+
+def test_a_broker_of_our_own_that_dies_or_hangs_comes_back_at_its_address(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headcount.site_broker.HUNG_AFTER_S", 2.0)
+    with LocalBroker() as local:
+        broker = SiteBroker(local.url, local)
+        signals = StopSignals()
+        supervisor = Supervisor(site, broker, (Service.ALERTS,))
+        thread = threading.Thread(target=supervisor.run, args=(signals,))
+        thread.start()
+        try:
+            wait_ready(local.url, "alerts")
+            service = supervisor.pid(Service.ALERTS)
+            for number in (signal.SIGKILL, signal.SIGSTOP):
+                broken = local.pid
+                assert broken is not None
+                os.kill(broken, number)
+                wait_until(lambda broken=broken: local.pid not in (None, broken), timeout_s=30)
+                wait_ready(local.url, "alerts")
+            assert supervisor.pid(Service.ALERTS) == service  # it only lost its connection
+        finally:
+            signals.stop.set()
+            thread.join(30)
+            assert not thread.is_alive()
