@@ -9,7 +9,7 @@ from core.settings import CameraSettings, Site
 # What of a camera the service that plays it does not use: changing it never restarts the stream.
 NOT_PLAYED = frozenset({"name", "zones", "age_limit", "privacy"})
 # What services are built upon: a change of it waits until Headcount is started again.
-FIXED = ("broker", "history.url", "dashboard", "access")
+FIXED = ("broker", "history.url", "model.name", "model.device", "dashboard", "access")
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,15 @@ def changes(old: Site, new: Site) -> SiteChanges:
     after = {camera.id: camera for camera in new.cameras}
     both = [(before[name], camera) for name, camera in after.items() if name in before]
     replayed = {mine.id for was, mine in both if is_replayed(was, mine)}
+    applied = applicable(old, new)
     sections = [name for name in Site.model_fields if name != "cameras"]
-    differing = [name for name in sections if getattr(old, name) != getattr(new, name)]
-    waiting = [path for path in FIXED if _value(old, path) != _value(new, path)]
-    if differing and "history" in differing and old.history.keep == new.history.keep:
-        differing.remove("history")
     return SiteChanges(
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
         replayed=tuple(name for name in after if name in replayed),
         edited=tuple(mine.id for was, mine in both if was != mine and mine.id not in replayed),
-        other=tuple(name for name in differing if name not in FIXED),
-        waiting=tuple(waiting),
+        other=tuple(name for name in sections if getattr(old, name) != getattr(applied, name)),
+        waiting=tuple(path for path in FIXED if _value(old, path) != _value(new, path)),
     )
 
 
@@ -74,9 +71,14 @@ def is_replayed(old: CameraSettings, new: CameraSettings) -> bool:
 
 def applicable(running: Site, new: Site) -> Site:
     """``new`` with what cannot be changed while running left as it is in ``running``."""
-    history = new.history.model_copy(update={"url": running.history.url})
-    fixed = {name: getattr(running, name) for name in FIXED if "." not in name}
-    return new.model_copy(update={**fixed, "history": history})
+    site = new
+    for path in FIXED:
+        section, _, key = path.partition(".")
+        kept = getattr(running, section)
+        if key:
+            kept = getattr(site, section).model_copy(update={key: getattr(kept, key)})
+        site = site.model_copy(update={section: kept})
+    return site
 
 
 def _value(site: Site, path: str) -> object:

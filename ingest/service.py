@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
@@ -13,17 +12,15 @@ import structlog
 
 from core.broker import connect
 from core.clock import Clock
-from core.commands import CommandListener
+from core.commands import CommandListener, Handler
 from core.heartbeat import HeartbeatSender
 from core.messages import Command, Keys, Reply, Service
-from core.settings import Site
+from core.reloading import Reloads
 from core.site_file import LoadedSite
-from ingest.child_events import Job
-from ingest.picture import AUTO_MAX_SIDE
+from ingest.cameras import Cameras
 from ingest.probe import PROBE_TIMEOUT_S, probe
 from ingest.source_error import SourceError
 from ingest.state_publisher import StatePublisher
-from ingest.supervisor import CameraSupervisor
 
 _GAUGES_EVERY_S = 1.0
 
@@ -46,9 +43,7 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
     client = connect(url)
     clock = Clock(client)
     clock.now_ms()  # the first measurement, before any camera needs it
-    cameras: list[CameraSupervisor] = []
     with ExitStack() as stack:
-        stack.callback(_stop_all, cameras)
         states = stack.enter_context(StatePublisher(connect(url), keys))
         heartbeat = stack.enter_context(
             HeartbeatSender(
@@ -59,29 +54,20 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
                 version=version("headcount"),
             )
         )
-        handlers = {"probe": partial(answer_probe, stop=stop)}
+        cameras = Cameras(url, clock, states.put, heartbeat)
+        stack.callback(cameras.stop)
+        reloads = Reloads(loaded, heartbeat, lambda new: cameras.play(new.site))
+        handlers: dict[str, Handler] = {
+            "probe": partial(answer_probe, stop=stop),
+            "reload": reloads.answer,
+        }
         stack.enter_context(CommandListener(url, keys, Service.INGEST, handlers))
-        for job in jobs(site, url):
-            camera = CameraSupervisor(job, clock, states.put)
-            camera.start()
-            cameras.append(camera)
+        cameras.play(site)
         log.info("ingest started", cameras=len(cameras))
         while not stop.wait(_GAUGES_EVERY_S):
-            for camera in cameras:
-                for name, value in camera.counters().items():
-                    heartbeat.gauge(name, value)
-        for camera in cameras:  # they stop while the rest is closed
-            camera.ask_to_stop()
-
-
-def jobs(site: Site, url: str) -> list[Job]:
-    """What each camera's process is to do."""
-    side = site.model.max_side
-    max_side = AUTO_MAX_SIDE if side == "auto" else side
-    return [
-        Job(camera=camera, max_side=max_side, broker=url, shards=site.broker.shards)
-        for camera in site.cameras
-    ]
+            heartbeat.progress()
+            cameras.tell()
+        cameras.ask_to_stop()  # they stop while the rest is closed
 
 
 def answer_probe(command: Command, stop: threading.Event) -> Reply:
@@ -103,10 +89,3 @@ def answer_probe(command: Command, stop: threading.Event) -> Reply:
             id=command.id, ok=False, error=error.detail, result={"reason": str(error.reason)}
         )
     return Reply(id=command.id, ok=True, result=result.as_dict(), payload=result.snapshot_jpeg)
-
-
-def _stop_all(cameras: Sequence[CameraSupervisor]) -> None:
-    for camera in cameras:
-        camera.ask_to_stop()
-    for camera in cameras:
-        camera.join()

@@ -54,7 +54,7 @@ class CameraSupervisor:
 
     def __init__(self, job: Job, clock: Clock, publish: Callable[[State], None]) -> None:
         self.camera = job.camera
-        self._job = job
+        self.job = job
         self._clock = clock
         self._publish = publish
         rng = random.Random()  # noqa: S311 - jitter
@@ -123,7 +123,7 @@ class CameraSupervisor:
         now = time.monotonic()
         if self._child is None:
             try:
-                self._child = Child(self._job)
+                self._child = Child(self.job)
             except OSError as error:
                 detail = f"The camera's process cannot be started: {error.strerror}."
                 self._machine.failed(now, Reason.OFFLINE, detail)
