@@ -141,6 +141,20 @@ outbox = Table(
 )
 Index(None, outbox.c.sent_at)
 
+# Files kept of an incident in `evidence.dir`, in a folder named after its id.
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("incident", Integer, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(64), primary_key=True),  # of the file
+    Column("kind", String(16), nullable=False),  # picture | map | heads | clip
+    Column("captured_at", BigInteger, nullable=False),  # of the reading that it is about
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+Index(None, evidence.c.created_at)
+
 # Who may write for a shard (-1: who sends notifications).
 owners = Table(
     "owners",
