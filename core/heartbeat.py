@@ -69,12 +69,6 @@ class HeartbeatSender:
             for name in [name for name in self._counters if name.endswith(labels)]:
                 del self._counters[name]
 
-    def forget(self, labels: str) -> None:
-        """Drops the counters and values with these labels, such as ``{camera="gate-1"}``."""
-        with self._lock:
-            for name in [name for name in self._counters if name.endswith(labels)]:
-                del self._counters[name]
-
     def fact(self, name: str, value: str) -> None:
         """Sets a plain fact for the System page."""
         with self._lock:

@@ -165,11 +165,14 @@ owners = Table(
     Column("expires", BigInteger, nullable=False),
 )
 
-# Each configuration that was applied, secrets redacted.
+# Each configuration that was applied, without its secrets.
 config_versions = Table(
     "config_versions",
     metadata,
-    Column("version", String(64), primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("version", String(64), nullable=False),  # first 12 hex digits of its text's sha256
     Column("at", BigInteger, nullable=False),
+    Column("by", String(128), nullable=False),
     Column("text", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
