@@ -18,7 +18,6 @@ from torch import nn
 
 from core.site_file import SiteFileError, load_yaml
 from headcount.failures import InputError
-from models.autoencoder import CrowdMapAutoencoder
 from models.layers import channels_last
 from models.network import CrowdDiffusion, NetworkConfig
 from models.training.crops import BatchStream, CropSource, Example, decoded
@@ -138,6 +137,7 @@ def fit(
     batch: int,
     seed: int,
     resume: bool,
+    squash: bool = False,
 ) -> None:
     """Trains until the budget is used; prints how it goes."""
     if resume and run.resume():
@@ -146,7 +146,7 @@ def fit(
     examples = {name: decoded(items) for name, items in sets.train.items()}
     if "scenes" in sets.shares:
         examples["scenes"] = rendered_scenes(seed)
-    source = CropSource(examples, sets.shares, crop)
+    source = CropSource(examples, sets.shares, crop, squash=squash)
     # A resumed run sees new crops, not the first ones again.
     batches = BatchStream(source, batch, seed + run.progress.step)
     try:
@@ -174,16 +174,17 @@ def autoencoder(
     sizes = network_of(network)
     shares = {n: s for n, s in recipe_of(config)["shares"].items() if "shanghaitech" in n}
     sets = read_data_sets(data, shares)
-    module = CrowdMapAutoencoder(sizes.latent_channels, sizes.codes, sizes.autoencoder_width)
+    module = CrowdDiffusion(sizes).autoencoder
     run = autoencoder_run(module, out, minutes, sets.validation)
     fit(
         run,
         autoencoder_loss,
         sets,
-        crop=AUTOENCODER_CROP,
+        crop=sizes.squash or AUTOENCODER_CROP,
         batch=AUTOENCODER_BATCH,
         seed=seed,
         resume=resume,
+        squash=sizes.squash is not None,
     )
 
 
@@ -196,14 +197,19 @@ def regressor(
     network: NetworkOption = NETWORK,
     resume: ResumeOption = False,
     seed: SeedOption = 0,
+    mcnn: Argument[
+        bool, typer.Option("--mcnn", help="The published baseline instead of the conditioner.")
+    ] = False,
 ) -> None:
     """Stage 1: the conditioner as a density regressor (the control of every table)."""
+    from models.baselines import Mcnn
     from models.training.regressor import regressor_loss, regressor_run, validation
 
     torch.manual_seed(seed)
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe["shares"])
-    module = channels_last(CrowdDiffusion(network_of(network)).conditioner)
+    conditioner = CrowdDiffusion(network_of(network)).conditioner
+    module = channels_last(Mcnn() if mcnn else conditioner)
     run = regressor_run(module, out, minutes, validation(sets.validation))
     fit(
         run,
@@ -224,7 +230,8 @@ def diffusion(
         Path | None, typer.Option("--autoencoder", help="Run folder of stage 0.")
     ] = None,
     regressor_folder: Argument[
-        Path | None, typer.Option("--regressor", help="Run folder of stage 1.")
+        Path | None,
+        typer.Option("--regressor", help="Run folder of stage 1; from scratch without."),
     ] = None,
     start: Argument[
         Path | None,
@@ -238,31 +245,34 @@ def diffusion(
 ) -> None:
     """Stage 2: the diffusion on the conditioner's features, through the frozen decoder."""
     from models.training.autoencoder import measure_latents
-    from models.training.diffusion import DiffusionLoss, diffusion_run
+    from models.training.diffusion import DiffusionLoss, NoiseLoss, diffusion_run
     from models.training.regressor import validation
 
     torch.manual_seed(seed)
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe["shares"])
-    module = channels_last(CrowdDiffusion(network_of(network)))
+    sizes = network_of(network)
+    module = channels_last(CrowdDiffusion(sizes))
     if start is not None:
         loaded(module, start)
-    elif autoencoder_folder is not None and regressor_folder is not None:
+    elif autoencoder_folder is not None:
         loaded(module.autoencoder, autoencoder_folder)
-        loaded(module.conditioner, regressor_folder)
+        if regressor_folder is not None:
+            loaded(module.conditioner, regressor_folder)
         for_scale = [item for items in sets.train.values() for item in items[::LATENT_EVERY]]
         measure_latents(module.autoencoder, for_scale)
     else:
-        raise typer.BadParameter("give --autoencoder and --regressor, or --start")
+        raise typer.BadParameter("give --autoencoder, or --start")
     run = diffusion_run(module, out, minutes, validation(sets.validation))
     fit(
         run,
-        DiffusionLoss(module, seed),
+        NoiseLoss(seed) if sizes.prediction == "epsilon" else DiffusionLoss(seed),
         sets,
-        crop=recipe["crop"],
+        crop=sizes.squash or recipe["crop"],
         batch=recipe["batch"],
         seed=seed,
         resume=resume,
+        squash=sizes.squash is not None,
     )
 
 

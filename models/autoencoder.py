@@ -73,16 +73,20 @@ class CrowdMapAutoencoder(nn.Module):
         channels: d, of the latent.
         codes: of the codebook.
         width: of the hidden layers.
+        map_channels: equal channels of a map (three in the paper); the decoder's are averaged.
     """
 
     latent_mean: Tensor
     latent_std: Tensor
 
-    def __init__(self, channels: int = 4, codes: int = 1024, width: int = 64) -> None:
+    def __init__(
+        self, channels: int = 4, codes: int = 1024, width: int = 64, map_channels: int = 1
+    ) -> None:
         super().__init__()
+        self.map_channels = map_channels
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(FACTOR),
-            nn.Conv2d(FACTOR**2, width, 3, padding=1),
+            nn.Conv2d(map_channels * FACTOR**2, width, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(width, width, 3, padding=1),
             nn.SiLU(),
@@ -94,7 +98,7 @@ class CrowdMapAutoencoder(nn.Module):
             nn.SiLU(),
             nn.Conv2d(width, width, 3, padding=1),
             nn.SiLU(),
-            nn.Conv2d(width, FACTOR**2, 3, padding=1),
+            nn.Conv2d(width, map_channels * FACTOR**2, 3, padding=1),
             nn.PixelShuffle(FACTOR),
         )
         # Of z over the training maps: the diffusion works on (z - mean) / std.
@@ -103,8 +107,13 @@ class CrowdMapAutoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """z_0 before quantisation, centred and scaled: (N, 1, H, W) to (N, d, H/4, W/4)."""
-        z: Tensor = self.encoder(x)
+        z = self.latent(x)
         return (z - self.latent_mean) / self.latent_std
+
+    def latent(self, x: Tensor) -> Tensor:
+        """z = E(x) as it comes, (N, 1, H, W) to (N, d, H/4, W/4)."""
+        z: Tensor = self.encoder(x.expand(-1, self.map_channels, -1, -1))
+        return z
 
     def decode(self, z: Tensor, *, quantise: bool = False) -> Tensor:
         """The crowd map of a centred and scaled latent: (N, d, h, w) to (N, 1, 4h, 4w)."""
@@ -115,11 +124,11 @@ class CrowdMapAutoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruction with codes, reconstruction without, and the commitment loss."""
-        z = self.encoder(x)
+        z = self.latent(x)
         quantised = self.quantiser(z)
         return self._to_map(quantised.latent), self._to_map(z), quantised.commitment
 
     def _to_map(self, raw: Tensor) -> Tensor:
         # Softplus: an empty place decodes to nothing instead of to a small offset, which summed
         # over a million pixels would be a hundred people.
-        return F.softplus(self.decoder(raw), beta=SHARPNESS)
+        return F.softplus(self.decoder(raw).mean(dim=1, keepdim=True), beta=SHARPNESS)

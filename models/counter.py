@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from models.conditioner import density_inside
 from models.crowd_map import KERNEL_SUM
 from models.frames import frame_tensor
+from models.interval import nearest
 from models.layers import channels_last, fold_standardisation
 from models.network import Sampled
 from models.reading import MapReading, read_map
@@ -49,6 +50,10 @@ class CrowdReading:
     crowd_map: NDArray[np.float32]  # (h, w) people per pixel of the working picture
     ms: float  # the model's time for this picture
     counts: MapCounts
+    spread: float  # standard deviation of the count over the K samples, people
+    steps: int  # S
+    samples: int  # K
+    interval: tuple[tuple[float, float, float], ...]  # for zones: (people, below, above), rising
 
 
 class Counter:
@@ -100,30 +105,30 @@ class Counter:
             samples: K, maps drawn per picture and averaged; they share one conditioner pass.
             max_side: pictures are reduced to this longest side, pixels; never enlarged.
         """
+        steps = steps or self.default_steps
         readings: list[CrowdReading | None] = [None] * len(pictures)
-        prepared = [frame_tensor(p, min(max_side or LARGEST_SIDE, LARGEST_SIDE)) for p in pictures]
+        side, squash = min(max_side or LARGEST_SIDE, LARGEST_SIDE), self._network.config.squash
+        prepared = [frame_tensor(picture, side, squash) for picture in pictures]
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, (tensor, _) in enumerate(prepared):
             by_shape[tuple(tensor.shape)].append(index)
         for indices in by_shape.values():
             started = time.perf_counter()
             batch = torch.cat([prepared[i][0] for i in indices]).to(self.device)
-            sampled = self._network.sample(
-                batch, steps or self.default_steps, samples, quantise=self.recipe.quantise
-            )
+            sampled = self._network.sample(batch, steps, samples, quantise=self.recipe.quantise)
             maps, density = sampled.maps.float().cpu(), sampled.density.float().cpu()
             shared_ms = (time.perf_counter() - started) * 1000 / len(indices)
             for row, index in enumerate(indices):
                 started = time.perf_counter()
                 reading = self._read(
-                    Sampled(maps[:, row], density[row]), prepared[index][1], pictures[index]
+                    Sampled(maps[:, row], density[row]), prepared[index][1], pictures[index], steps
                 )
                 ms = shared_ms + (time.perf_counter() - started) * 1000
-                readings[index] = CrowdReading(**{**vars(reading), "ms": ms})
+                readings[index] = replace(reading, ms=ms)
         return [reading for reading in readings if reading is not None]
 
     def _read(
-        self, sampled: Sampled, size: tuple[int, int], picture: NDArray[np.uint8]
+        self, sampled: Sampled, size: tuple[int, int], picture: NDArray[np.uint8], steps: int
     ) -> CrowdReading:
         """The reading of one picture's maps (K, H, W) and density (h, w)."""
         height, width = size
@@ -142,9 +147,22 @@ class Counter:
             heads[:, 2] *= count / total
         heads[:, 0] *= picture.shape[1] / width
         heads[:, 1] *= picture.shape[0] / height
-        low, high = self.recipe.interval.bounds(count)
-        people = (mean_map / KERNEL_SUM).astype(np.float32)
-        return CrowdReading(count, low, high, heads, people, 0.0, counts)
+        spread = float(np.std([r.mass for r in read], ddof=1)) if len(read) > 1 else 0.0
+        interval = nearest(self.recipe.intervals, steps, len(read))
+        low, high = interval.bounds(count, spread)
+        return CrowdReading(
+            count=count,
+            low=low,
+            high=high,
+            heads=heads,
+            crowd_map=(mean_map / KERNEL_SUM).astype(np.float32),
+            ms=0.0,
+            counts=counts,
+            spread=spread,
+            steps=steps,
+            samples=len(read),
+            interval=interval.curve(count, spread),
+        )
 
 
 def _mean_counts(read: Sequence[MapReading], density: Tensor) -> MapCounts:

@@ -77,6 +77,11 @@ def add_noise(z_0: Tensor, epsilon: Tensor, alpha_bar_t: Tensor) -> Tensor:
     return alpha_bar_t.sqrt() * z_0 + (1 - alpha_bar_t).sqrt() * epsilon
 
 
+def predicted_z_0(z_t: Tensor, epsilon: Tensor, alpha_bar_t: Tensor) -> Tensor:
+    """The clean latent that a prediction of the noise implies; undefined at alpha_bar = 0."""
+    return (z_t - (1 - alpha_bar_t).sqrt() * epsilon) / alpha_bar_t.sqrt()
+
+
 def sample_ddim(
     predict: Callable[[Tensor, float], Tensor],
     z_t: Tensor,

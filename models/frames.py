@@ -21,19 +21,22 @@ def working_size(height: int, width: int, max_side: int | None) -> tuple[int, in
 
 
 def frame_tensor(
-    picture: NDArray[np.uint8], max_side: int | None
+    picture: NDArray[np.uint8], max_side: int | None, squash: int | None = None
 ) -> tuple[Tensor, tuple[int, int]]:
     """The network's input for one picture.
 
     Args:
         picture: (H, W, 3) BGR.
         max_side: longest side of the working picture in pixels, None for native size.
+        squash: instead, both sides of the working picture, whatever the picture's shape.
 
     Returns:
         (1, 3, H', W') uint8 RGB, padded with grey at the right and bottom to multiples of 32, and
         the height and width of the working picture inside it.
     """
     height, width = working_size(picture.shape[0], picture.shape[1], max_side)
+    if squash is not None:
+        height = width = squash
     if (height, width) != picture.shape[:2]:
         resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
         picture = resized.astype(np.uint8, copy=False)

@@ -1,66 +1,183 @@
-"""The 90 % interval of a count, by split conformal calibration per band of the predicted count.
+"""The interval of a count: conformal calibration in bands of the predicted count.
 
-For each band of predicted counts the half width is the ceil((n + 1) 0.9)-th smallest absolute
-residual of the n validation pictures in it (Lei et al., 2018), so that on exchangeable pictures at
-least 90 % of the intervals hold the truth. Between band centres the width is interpolated.
+For each band of predicted counts the truth's distance below and above the count is taken from the
+signed residuals of calibration pictures, at the rank that conformal prediction asks for (Lei et
+al., "Distribution-free predictive inference for regression", 2018), each side with half of the
+miscoverage; between band centres it is interpolated. Residuals are of whole pictures and of
+random polygons of them, so that one function serves cameras and zones.
+
+With several samples of the diffusion (K > 1) residuals are measured in units of the samples'
+spread (plus a floor), so that pictures on which the samples disagree get wider intervals.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-COVERAGE = 0.9
-BAND_EDGES = (0.0, 5.0, 15.0, 40.0, 100.0, 250.0, 600.0, math.inf)  # people
-SMALLEST_BAND = 19  # residuals: below this the 90 % quantile is the largest and says little
+COVERAGES = (0.8, 0.9, 0.95)
+COVERAGE = 0.9  # of the reported interval
+BAND_EDGES = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, math.inf)  # people
+SMALLEST_BAND = 39  # residuals: below this the 97.5 % quantile is the largest and says little
+SPREAD_FLOOR = (1.0, 0.05)  # people, and share of the count, added to the spread of K samples
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Half widths at band centres; beyond the last centre the width grows in proportion."""
+    """How far the truth lies below and above a count, at band centres, by coverage.
 
+    Beyond the last centre the distances grow in proportion to the count.
+    """
+
+    steps: int  # S and K that it was calibrated for
+    samples: int
     centres: tuple[float, ...]  # people, rising
-    half_widths: tuple[float, ...]  # people
+    below: Mapping[float, tuple[float, ...]]  # coverage to distances: people, or spreads if K > 1
+    above: Mapping[float, tuple[float, ...]]
 
-    def bounds(self, count: float) -> tuple[float, float]:
-        """Low and high of a count, people."""
-        if not self.centres:
-            return max(0.0, count), count
-        half = float(np.interp(count, self.centres, self.half_widths))
-        if count > self.centres[-1] > 0:
-            half *= count / self.centres[-1]
-        return max(0.0, count - half), count + half
+    def bounds(
+        self, count: float, spread: float = 0.0, coverage: float = COVERAGE
+    ) -> tuple[float, float]:
+        """Low and high of a count, people; low is never negative.
+
+        Args:
+            count: people.
+            spread: standard deviation of the count over the K samples, people; unused if K = 1.
+            coverage: one of `COVERAGES`.
+        """
+        low, high = (
+            self._distance(count, side[coverage]) * scale(count, spread, self.samples)
+            for side in (self.below, self.above)
+        )
+        return max(0.0, count - low), count + high
+
+    def _distance(self, count: float, distances: tuple[float, ...]) -> float:
+        distance = float(np.interp(count, self.centres, distances))
+        if self.samples == 1 and count > self.centres[-1] > 0:
+            distance *= count / self.centres[-1]
+        return distance
+
+    def curve(self, count: float, spread: float = 0.0) -> tuple[tuple[float, float, float], ...]:
+        """The reported interval for parts of a picture: (people, below, above) at band centres.
+
+        Args:
+            count: people in the whole picture, whose samples have this spread; a part's spread is
+                taken in proportion.
+            spread: people.
+        """
+        units = (
+            scale(c, spread * min(1.0, c / max(count, 1.0)), self.samples) for c in self.centres
+        )
+        sides = zip(self.centres, self.below[COVERAGE], self.above[COVERAGE], units, strict=True)
+        return tuple((c, round(low * u, 3), round(high * u, 3)) for c, low, high, u in sides)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists, for a weights file's header."""
+        return {
+            "steps": self.steps,
+            "samples": self.samples,
+            "centres": list(self.centres),
+            "below": {str(c): list(v) for c, v in self.below.items()},
+            "above": {str(c): list(v) for c, v in self.above.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The interval of `to_json`."""
+        below, above = (
+            {float(c): tuple(v) for c, v in values[side].items()} for side in ("below", "above")
+        )
+        return cls(values["steps"], values["samples"], tuple(values["centres"]), below, above)
 
 
-def calibrate(predicted: Sequence[float], true: Sequence[float]) -> Interval:
-    """The interval of validation pictures; bands with too few join the next.
+@dataclass(frozen=True)
+class Residuals:
+    """Counts with their truth, one row per picture or polygon of one."""
+
+    count: NDArray[np.float64]  # people
+    spread: NDArray[np.float64]  # people, over K samples
+    true: NDArray[np.float64]  # people
+
+    def where(self, chosen: NDArray[np.bool_]) -> Residuals:
+        """The chosen rows."""
+        return Residuals(self.count[chosen], self.spread[chosen], self.true[chosen])
+
+
+def scale(count: float, spread: float, samples: int) -> float:
+    """The unit in which a count's residual is measured: one person, or the samples' spread."""
+    if samples == 1:
+        return 1.0
+    floor, share = SPREAD_FLOOR
+    return spread + floor + share * count
+
+
+def calibrate(residuals: Residuals, steps: int, samples: int) -> Interval:
+    """The interval of calibration residuals; bands with too few join the next.
 
     Raises:
-        ValueError: there are fewer than `SMALLEST_BAND` pictures.
+        ValueError: there are fewer than `SMALLEST_BAND` residuals.
     """
-    counts = np.asarray(predicted, np.float64)
-    residuals = np.abs(counts - np.asarray(true, np.float64))
+    counts = residuals.count
     if len(counts) < SMALLEST_BAND:
-        raise ValueError(f"{len(counts)} pictures are too few to calibrate an interval")
+        raise ValueError(f"{len(counts)} counts are too few to calibrate an interval")
+    units = np.array([scale(c, s, samples) for c, s in zip(counts, residuals.spread, strict=True)])
+    signed = (residuals.true - counts) / units  # above zero: the truth is higher
     order = np.argsort(counts)
-    groups = _groups(counts[order])
-    centres, widths = [], []
-    for start, stop in groups:
-        chosen = order[start:stop]
-        centres.append(float(np.median(counts[chosen])))
-        widths.append(conformal_quantile(residuals[chosen], COVERAGE))
-    widths = np.maximum.accumulate(widths).tolist()
-    return Interval(tuple(centres), tuple(widths))
+    groups = [order[start:stop] for start, stop in _groups(counts[order])]
+    below: dict[float, tuple[float, ...]] = {}
+    above: dict[float, tuple[float, ...]] = {}
+    for coverage in COVERAGES:
+        tail = (1 + coverage) / 2
+        for side, sign in ((below, -1), (above, 1)):
+            found = [max(0.0, conformal_quantile(sign * signed[g], tail)) for g in groups]
+            rising = np.maximum.accumulate(found) if samples == 1 else np.array(found)
+            side[coverage] = tuple(round(float(v), 3) for v in rising)
+    centres = tuple(round(float(np.median(counts[group])), 2) for group in groups)
+    return Interval(steps, samples, centres, below, above)
+
+
+def coverage_by_folds(
+    residuals: Residuals, groups: NDArray[np.int64], samples: int, folds: int = 5
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Whether each 90 % interval, calibrated on the other folds, holds the truth, and its width.
+
+    Args:
+        residuals: of pictures and polygons.
+        groups: (N,) the picture that each row comes from; a picture is wholly in one fold.
+        samples: K.
+        folds: number of parts.
+    """
+    held = np.zeros(len(groups), np.bool_)
+    width = np.zeros(len(groups))
+    for fold in range(folds):
+        tested = groups % folds == fold
+        interval = calibrate(residuals.where(~tested), 0, samples)
+        for row in np.flatnonzero(tested):
+            low, high = interval.bounds(residuals.count[row], residuals.spread[row])
+            held[row] = low <= residuals.true[row] <= high
+            width[row] = high - low
+    return held, width
 
 
 def conformal_quantile(residuals: NDArray[np.float64], coverage: float) -> float:
     """The ceil((n + 1) coverage)-th smallest of n residuals (the largest where n is too small)."""
     rank = min(len(residuals), math.ceil((len(residuals) + 1) * coverage))
     return float(np.sort(residuals)[rank - 1])
+
+
+def nearest(intervals: Sequence[Interval], steps: int, samples: int) -> Interval:
+    """The interval for S and K: for one sample or for several, then of the nearest S and K."""
+
+    def distance(interval: Interval) -> tuple[bool, int, int]:
+        other_kind = (interval.samples > 1) != (samples > 1)
+        return other_kind, abs(interval.steps - steps), abs(interval.samples - samples)
+
+    return min(intervals, key=distance)
 
 
 def _groups(rising: NDArray[np.float64]) -> list[tuple[int, int]]:

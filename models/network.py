@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.autoencoder import FACTOR, CrowdMapAutoencoder
 from models.conditioner import Condition, Conditioner, normalise
 from models.denoiser import Denoiser
-from models.diffusion import Schedule, fixed_noise, sample_ddim
+from models.diffusion import Schedule, T, fixed_noise, predicted_z_0, sample_ddim
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,12 @@ class NetworkConfig:
     denoiser_widths: tuple[int, int, int] = (32, 40, 48)
     latent_scale: float = 0.3  # b: the diffusion works on unit-variance latents times b
     schedule: Literal["cosine", "linear"] = "cosine"
+    # The paper's own choices, for its rows in the tables (configs/models/paper.yaml).
+    prediction: Literal["z_0", "epsilon"] = "z_0"
+    conditioning: Literal["concatenation", "cross-attention"] = "concatenation"
+    density_in_condition: bool = True  # the regression's cells beside zeta
+    map_channels: int = 1  # the paper's maps are pictures of three channels
+    squash: int | None = None  # side to which every picture is squeezed, pixels; None is native
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -54,6 +60,8 @@ class Sampled(NamedTuple):
 class CrowdDiffusion(nn.Module):
     """The latent diffusion model of crowd maps."""
 
+    alpha_bar: Tensor
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
@@ -65,13 +73,18 @@ class CrowdDiffusion(nn.Module):
             config.conditioner_dilations,
         )
         self.autoencoder = CrowdMapAutoencoder(
-            config.latent_channels, config.codes, config.autoencoder_width
+            config.latent_channels, config.codes, config.autoencoder_width, config.map_channels
         )
         # One channel more than zeta: the density, so that the map's mass starts where the
         # regression stands.
         self.denoiser = Denoiser(
-            config.latent_channels, config.zeta_channels + 1, config.denoiser_widths
+            config.latent_channels,
+            config.zeta_channels + int(config.density_in_condition),
+            config.denoiser_widths,
+            conditioning=config.conditioning,
         )
+        alpha_bar = torch.from_numpy(self.schedule.alpha_bar()).float()
+        self.register_buffer("alpha_bar", alpha_bar, persistent=False)
 
     def condition(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """The denoiser's condition (N, C, H/4, W/4) and the density (N, 1, H/8, W/8).
@@ -81,11 +94,16 @@ class CrowdDiffusion(nn.Module):
         """
         y = normalise(pictures).contiguous(memory_format=torch.channels_last)
         condition: Condition = self.conditioner(y)
+        if not self.config.density_in_condition:
+            return condition.zeta, condition.density
         cells = F.interpolate((condition.density + 1e-4).sqrt(), scale_factor=2.0, mode="nearest")
         return torch.cat([condition.zeta, cells], dim=1), condition.density
 
     def predict(self, z_t: Tensor, t: Tensor, zeta: Tensor) -> Tensor:
         """The predicted z_0 (scaled by b) of noisy latents; t is a fraction of T, (N,)."""
+        if self.config.prediction == "epsilon":
+            alpha_bar = self.alpha_bar[(t * T).round().long()].view(-1, 1, 1, 1)
+            return predicted_z_0(z_t, self.denoiser(z_t, t, zeta), alpha_bar)
         z_0: Tensor = self.denoiser(z_t, t, zeta) * self.config.latent_scale
         return z_0
 

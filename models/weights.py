@@ -1,7 +1,7 @@
 """Weights files: one safetensors file that says everything needed to use it.
 
 Its header holds, as JSON under ``headcount``, the network's sizes, how maps are read, which count
-is reported, the default number of DDIM steps and the calibrated interval. Half precision on disk.
+is reported, the default number of DDIM steps and the calibrated intervals. Half precision on disk.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Recipe:
     steps: int  # S, DDIM steps by default
     reading: ReadingSettings
     density_share: float  # of the regression control in the reported count; 0 is the map alone
-    interval: Interval
+    intervals: tuple[Interval, ...]  # one for each S and K that was calibrated
     quantise: bool = False  # decode the sampled latent through the codebook
 
 
@@ -61,9 +61,6 @@ def load_weights(name: str | Path) -> LoadedWeights:
         network = CrowdDiffusion(NetworkConfig.from_mapping(header["network"]))
         network.load_state_dict(tensors)
         recipe = header["recipe"]
-        interval = Interval(
-            tuple(recipe["interval"]["centres"]), tuple(recipe["interval"]["half_widths"])
-        )
         return LoadedWeights(
             path.stem,
             hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -72,7 +69,7 @@ def load_weights(name: str | Path) -> LoadedWeights:
                 steps=int(recipe["steps"]),
                 reading=ReadingSettings(**recipe["reading"]),
                 density_share=float(recipe["density_share"]),
-                interval=interval,
+                intervals=tuple(map(Interval.from_json, recipe["intervals"])),
                 quantise=bool(recipe["quantise"]),
             ),
         )
@@ -87,7 +84,8 @@ def save_weights(network: CrowdDiffusion, recipe: Recipe, path: Path) -> str:
         name: tensor.detach().cpu().to(torch.float16).contiguous()
         for name, tensor in network.state_dict().items()
     }
-    header = {"network": asdict(network.config), "recipe": asdict(recipe)}
+    plain = {**asdict(recipe), "intervals": [i.to_json() for i in recipe.intervals]}
+    header = {"network": asdict(network.config), "recipe": plain}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary, metadata={"headcount": json.dumps(header)})

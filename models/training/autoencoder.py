@@ -110,7 +110,7 @@ def measure_latents(autoencoder: CrowdMapAutoencoder, items: Iterable[Annotated]
     latents = []
     for item in items:
         padded, _ = frame_tensor(item.picture(), None)
-        z = autoencoder.encoder(map_batch([item.heads], *padded.shape[2:]))
+        z = autoencoder.latent(map_batch([item.heads], *padded.shape[2:]))
         latents.append(z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]))
     together = torch.cat(latents)
     autoencoder.latent_mean.copy_(together.mean(dim=0).view(1, -1, 1, 1))

@@ -6,29 +6,35 @@ reported count, and the interval. The test split has no part in it.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
+import shapely
 import torch
 from numpy.typing import NDArray
 
 from models.conditioner import density_inside
+from models.counter import Counter
 from models.crowd_map import KERNEL_SUM
 from models.frames import frame_tensor
-from models.interval import calibrate
+from models.interval import Interval, Residuals, calibrate, coverage_by_folds
 from models.metrics import Localisation
 from models.network import CrowdDiffusion
 from models.reading import ReadingSettings, read_map
 from models.training.data import Annotated
-from models.weights import Recipe
+from models.weights import LoadedWeights, Recipe
 
 STEPS = (1, 2, 4)
 GOOD_ENOUGH = 1.02  # the smallest S, and the smallest share of the control, within 2 % of the best
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 LARGEST_SIDE = 1024
 RADIUS = 8  # pixels, of the localisation that decides how heads are read
+POLYGONS = 4  # per picture, on which the intervals are calibrated beside the whole
+SAMPLES = 4  # K > 1 that an interval is calibrated for
+UNKNOWN = Interval(1, 1, (1.0,), {0.9: (1.0,)}, {0.9: (1.0,)})  # while it is being calibrated
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def draw(
     for name, items in sets.items():
         for item in items:
             picture = item.picture()
-            tensor, (height, width) = frame_tensor(picture, LARGEST_SIDE)
+            tensor, (height, width) = frame_tensor(picture, LARGEST_SIDE, network.config.squash)
             sampled = network.sample(tensor, steps)
             x = sampled.maps[0, 0, :height, :width].clamp(min=0).numpy()
             cells = density_inside(sampled.density[0], height, width)
@@ -88,6 +94,43 @@ def choose_reading(drawn: Sequence[Drawn]) -> tuple[ReadingSettings, float]:
     return best, best_f1
 
 
+def random_polygon(rng: np.random.Generator) -> shapely.Polygon:
+    """A zone as people draw it: a convex polygon on the unit square, of any size above 3 %."""
+    while True:
+        low = rng.uniform(0, 0.75, 2)
+        high = np.minimum(1.0, low + rng.uniform(0.2, 1.0, 2))
+        corners = rng.uniform(low, high, (6, 2))
+        polygon = shapely.MultiPoint(corners).convex_hull
+        if isinstance(polygon, shapely.Polygon) and polygon.area > 0.03:
+            return polygon
+
+
+def interval_residuals(
+    counter: Counter, items: Sequence[Annotated], steps: int, samples: int, seed: int = 0
+) -> tuple[Residuals, NDArray[np.int64]]:
+    """Counts and truth of whole pictures and of random polygons of them.
+
+    Returns:
+        The residuals, and the index of the picture of each row; a picture's first row is the whole.
+    """
+    rng = np.random.default_rng(seed)
+    rows, groups = [], []
+    for index, item in enumerate(items):
+        picture = item.picture()
+        reading = counter.count([picture], steps=steps, samples=samples, max_side=LARGEST_SIDE)[0]
+        size = np.array([picture.shape[1], picture.shape[0]])
+        rows.append((reading.count, reading.spread, len(item.heads)))
+        for _ in range(POLYGONS):
+            polygon = random_polygon(rng)
+            heads, true = reading.heads[:, :2] / size, item.heads / size
+            inside = shapely.contains_xy(polygon, heads[:, 0], heads[:, 1])
+            count = float(reading.heads[inside, 2].sum())
+            spread = reading.spread * count / max(reading.count, 1.0)
+            rows.append((count, spread, int(shapely.contains_xy(polygon, *true.T).sum())))
+        groups += [index] * (1 + POLYGONS)
+    return Residuals(*np.array(rows, np.float64).T), np.array(groups)
+
+
 @torch.inference_mode()
 def choose_recipe(
     network: CrowdDiffusion,
@@ -99,7 +142,7 @@ def choose_recipe(
     Args:
         network: trained.
         selection: validation pictures by data set, on which choices are made.
-        calibration: validation pictures on which the interval is calibrated.
+        calibration: validation pictures on which the intervals are calibrated.
 
     Returns:
         The recipe, and the validation figures that led to it.
@@ -113,12 +156,20 @@ def choose_recipe(
     limit = min(by_share.values()) * GOOD_ENOUGH
     share = min(s for s, error in by_share.items() if error <= limit)
     reading, f1 = choose_reading([d for d in drawn if "shanghaitech" in d.name])
-    counted = draw(network, calibration, steps)
-    interval = calibrate(
-        [(1 - share) * d.mass + share * d.density for d in counted],
-        [len(d.item.heads) for d in counted],
-    )
     figures = {f"relative error at S = {s}": error for s, error in errors.items()}
     figures |= {f"relative error with {s:.0%} control": e for s, e in by_share.items()}
     figures[f"F1 at {RADIUS} px"] = f1
-    return Recipe(steps, reading, share, interval), figures
+    uncalibrated = Recipe(steps, reading, share, (UNKNOWN,))
+    # The counter folds the network's weights, so it gets a copy.
+    counter = Counter(LoadedWeights("", "", copy.deepcopy(network), uncalibrated), "cpu")
+    items = [item for of_set in calibration.values() for item in of_set]
+    intervals = []
+    for s, k in ((1, 1), (2, 1), (4, 1), (steps, SAMPLES)):
+        residuals, groups = interval_residuals(counter, items, s, k)
+        intervals.append(calibrate(residuals, s, k))
+        held, width = coverage_by_folds(residuals, groups, k)
+        whole = np.arange(len(groups)) % (1 + POLYGONS) == 0
+        for name, rows in (("pictures", whole), ("polygons", ~whole)):
+            figures[f"coverage on {name}, S = {s}, K = {k}"] = float(held[rows].mean())
+            figures[f"width on {name}, S = {s}, K = {k}"] = float(width[rows].mean())
+    return replace(uncalibrated, intervals=tuple(intervals)), figures

@@ -65,12 +65,19 @@ class CropSource:
         shares: name to its share of the crops (normalised to one); names without examples are
             passed over.
         size: side of a crop in pixels.
+        squash: whole pictures squeezed to the crop's size instead, as in the paper.
     """
 
     def __init__(
-        self, examples: Mapping[str, Sequence[Example]], shares: Mapping[str, float], size: int
+        self,
+        examples: Mapping[str, Sequence[Example]],
+        shares: Mapping[str, float],
+        size: int,
+        *,
+        squash: bool = False,
     ) -> None:
         self.size = size
+        self.squash = squash
         self.examples = examples
         self.names = [name for name in shares if name in examples]
         total = sum(shares[name] for name in self.names)
@@ -80,7 +87,11 @@ class CropSource:
         """One random crop."""
         name = self.names[int(rng.choice(len(self.names), p=self.probabilities))]
         examples = self.examples[name]
-        picture, heads = _cut(examples[int(rng.integers(len(examples)))], self.size, rng)
+        example = examples[int(rng.integers(len(examples)))]
+        if self.squash:
+            picture, heads = _squeezed(example, self.size)
+        else:
+            picture, heads = _cut(example, self.size, rng)
         if rng.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             heads = np.stack([self.size - heads[:, 0], heads[:, 1]], axis=1)
@@ -141,6 +152,14 @@ class BatchStream:
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=5)
+
+
+def _squeezed(item: Example, size: int) -> tuple[Picture, Heads]:
+    """The whole picture at ``size`` x ``size``, with its heads."""
+    height, width = item.picture.shape[:2]
+    picture = cv2.resize(item.picture, (size, size), interpolation=cv2.INTER_AREA)
+    scale = np.array([size / width, size / height], np.float32)
+    return picture.astype(np.uint8, copy=False), item.heads * scale
 
 
 def _cut(item: Example, size: int, rng: np.random.Generator) -> tuple[Picture, Heads]:

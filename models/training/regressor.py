@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.conditioner import DENSITY_STRIDE, Conditioner, normalise
+from models.conditioner import DENSITY_STRIDE, normalise
 from models.crowd_map import cell_counts
 from models.frames import frame_tensor
 from models.training.crops import Batch
@@ -77,7 +77,7 @@ def validation(sets: Mapping[str, Sequence[Annotated]]) -> dict[str, Sequence[An
 
 
 def regressor_run(
-    model: Conditioner, folder: Path, minutes: float, sets: Mapping[str, Sequence[Annotated]]
+    model: nn.Module, folder: Path, minutes: float, sets: Mapping[str, Sequence[Annotated]]
 ) -> TrainingRun:
     """A run that trains the conditioner as a regressor; the score is the mean of the sets' NMAE."""
 

@@ -125,7 +125,7 @@ def test_every_stage_has_gradients(source):
     loss.backward()
     assert all(p.grad is not None for p in model.autoencoder.parameters())
     model.autoencoder.requires_grad_(False)
-    loss, _ = DiffusionLoss(model, seed=0)(model, batch)
+    loss, _ = DiffusionLoss(seed=0)(model, batch)
     loss.backward()
     trained = [*model.denoiser.out.parameters(), *model.conditioner.density_out.parameters()]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in trained)
