@@ -32,12 +32,17 @@ class CountedFrame:
     picture: NDArray[np.uint8]
     result: CrowdReading
     entry: bytes | None = None  # to acknowledge, for frames that must be counted
+    max_side: int = 0  # longest side at which it was counted, pixels
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
+    """What counts, and how: enough to count a picture again with the same result."""
+
     name: str
     weights_hash: str
+    steps: int = 0
+    samples: int = 1
 
 
 def fields_of(message: Message) -> dict[Any, Any]:
@@ -111,6 +116,9 @@ class Publisher:
             height=height,
             model=self._model.name,
             model_hash=self._model.weights_hash,
+            max_side=item.max_side,
+            steps=self._model.steps,
+            samples=self._model.samples,
             inference_ms=item.result.ms,
             worker=self._worker,
             crowd_map=crowd_map,

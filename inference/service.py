@@ -155,7 +155,12 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
                 client,
                 keys,
                 clock,
-                model=ModelIdentity(counter.name, counter.weights_hash),
+                model=ModelIdentity(
+                    counter.name,
+                    counter.weights_hash,
+                    site.model.steps or counter.default_steps,
+                    site.model.samples,
+                ),
                 worker=heartbeat.id,
                 pictures=site.privacy.pictures,
             ),

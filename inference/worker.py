@@ -167,7 +167,7 @@ class Worker:
                 self._fail(item, "decode_errors", error)
         results = self._results(decoded, pictures)
         return [
-            CountedFrame(item.frame, picture, result, item.entry)
+            CountedFrame(item.frame, picture, result, item.entry, self._capacity.max_side)
             for item, picture, result in zip(decoded, pictures, results, strict=True)
             if result is not None
         ]
