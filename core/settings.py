@@ -7,45 +7,29 @@ seconds as float; in YAML they are written ``3s``, ``5m``, ``2h``, ``35d``, ``5y
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "y": 365 * 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdy])")
+from core.access_settings import LOOPBACK_NAMES, AccessSettings, public_origin
+from core.sections import Duration as Duration
+from core.sections import Identifier as Identifier
+from core.sections import Section as Section
+from core.sections import parse_duration as parse_duration
+
 SOURCE_SCHEMES = ("rtsp", "rtsps", "http", "https")
 LEVEL_NAMES = ("watch", "warning", "critical")
 DEFAULT_DENSITY_LEVELS = (3.0, 4.0, 5.0)  # persons/m2: Seoul's crowd CCTV scheme
 
 
-def parse_duration(value: Any) -> float:
-    """Seconds of ``3s``, ``5m``, ``2h``, ``35d``, ``5y`` or a number of seconds.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    match = _DURATION.fullmatch(str(value).strip())
-    if not match:
-        raise ValueError(f"{value!r} is no duration; write 3s, 5m, 2h, 35d or 5y")
-    return float(match[1]) * _UNITS[match[2]]
-
-
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[Fraction, Fraction]
+Pictures = Literal["full", "blurred", "none"]
 Metres = tuple[float, float]
-Identifier = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SiteInfo(Section):
@@ -222,6 +206,9 @@ class CameraSettings(Section):
     age_limit: Duration = Field(3.0, gt=0, description="Older frames are dropped, not counted.")
     stall_timeout: Duration = Field(10.0, ge=1, description="No frame for so long is a stall.")
     play: Play = Field(Play(), description="For files only.")
+    privacy: Pictures | None = Field(
+        None, description="What leaves the worker of its pictures; by default as the site says."
+    )
     zones: list[Zone] = Field([], description="Without any, one zone `all`: the whole picture.")
 
     @field_validator("source", mode="before")
@@ -372,15 +359,22 @@ class EvidenceSettings(Section):
 class DashboardSettings(Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard and the API.")
+    public_url: str | None = Field(
+        None,
+        description="Address that browsers know it by, such as https://cctv.example, where a proxy "
+        "is in front of it.",
+    )
 
-
-class AccessSettings(Section):
-    login: Literal["off"] = Field("off", description="off: allowed only on a loopback host.")
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        return None if value is None else public_origin(value)
 
 
 class PrivacySettings(Section):
-    pictures: Literal["full", "blurred", "none"] = Field(
-        "full", description="What leaves the worker of a picture."
+    pictures: Pictures = Field(
+        "full",
+        description="What leaves the worker of a picture; a camera may say otherwise.",
     )
     keep_evidence: Duration = Field(
         30 * 86400.0, description="How long the evidence of an incident is kept."
@@ -407,8 +401,7 @@ class Site(Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"camera id {name!r} is used twice")
-        loopback = self.dashboard.host in ("127.0.0.1", "localhost", "::1")
-        if self.access.login == "off" and not loopback:
+        if self.access.login == "off" and self.dashboard.host not in LOOPBACK_NAMES:
             raise ValueError(
                 f"dashboard.host {self.dashboard.host!r} is reachable from outside, so "
                 "access.login must not be off"
@@ -425,6 +418,10 @@ class Site(Section):
             if camera.id == camera_id:
                 return camera
         raise KeyError(camera_id)
+
+    def pictures_of(self, camera: CameraSettings) -> Pictures:
+        """What leaves the worker of this camera's pictures."""
+        return camera.privacy or self.privacy.pictures
 
     @property
     def frames_per_second(self) -> float:

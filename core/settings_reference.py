@@ -83,7 +83,7 @@ def _default(field: FieldInfo, allowed: Allowed) -> str:
         return "**required**"
     value: Any = field.get_default(call_default_factory=True)
     if value is None or value == []:
-        return "none"
+        return "not set"
     if isinstance(value, BaseModel):
         return "as below"
     if allowed.is_duration:

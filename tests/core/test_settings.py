@@ -117,3 +117,60 @@ def test_mqtt_is_one_more_channel() -> None:
 def test_channels_that_cannot_be_are_refused(alerts: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         site(alerts=alerts)
+
+
+def test_what_is_shown_of_a_cameras_pictures_is_its_own_word_or_the_sites() -> None:
+    site = Site.model_validate(
+        {
+            "privacy": {"pictures": "blurred"},
+            "cameras": [
+                {"id": "a", "source": "0"},
+                {"id": "b", "source": "1", "privacy": "none"},
+            ],
+        }
+    )
+
+    assert [site.pictures_of(camera) for camera in site.cameras] == ["blurred", "none"]
+
+
+OIDC = {
+    "issuer": "https://id.example/realms/city",
+    "client_id": "headcount",
+    "client_secret": "s",
+    "roles": [{"group": "cctv", "role": "admin"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("access", "problem"),
+    [
+        ({"login": "oidc"}, "needs the section oidc"),
+        ({"login": "oidc", "oidc": {**OIDC, "issuer": "http://id.example"}}, "no https:// address"),
+        ({"login": "oidc", "oidc": {**OIDC, "roles": []}}, "at least 1 item"),
+        ({"login": "local", "idle_timeout": "5s"}, "greater than or equal to 60"),
+    ],
+)
+def test_access_that_cannot_work_is_refused(access: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Site.model_validate({"cameras": [{"id": "a", "source": "0"}], "access": access})
+
+
+def test_with_a_login_the_dashboard_may_listen_anywhere() -> None:
+    camera = {"id": "a", "source": "0"}
+    dashboard = {"host": "0.0.0.0", "public_url": "HTTPS://CCTV.example:8443/"}
+
+    site = Site.model_validate(
+        {"cameras": [camera], "access": {"login": "local"}, "dashboard": dashboard}
+    )
+
+    assert site.dashboard.public_url == "https://cctv.example:8443"
+    with pytest.raises(ValueError, match="reachable from outside"):
+        Site.model_validate({"cameras": [camera], "dashboard": dashboard})
+
+
+@pytest.mark.parametrize("url", ["cctv.example", "https://a/b", "ftp://a", "https://u:p@a"])
+def test_a_public_url_is_an_origin(url: str) -> None:
+    with pytest.raises(ValueError, match="https://cctv.example"):
+        Site.model_validate(
+            {"cameras": [{"id": "a", "source": "0"}], "dashboard": {"public_url": url}}
+        )
