@@ -15,13 +15,25 @@ from core.settings import CameraSettings, Zone
 from crowd.ground import Ground
 from crowd.pose import GroundError
 from crowd.zones import WHOLE_PICTURE
-from dashboard.language import viewer_language
+from dashboard.language import LANGUAGES, viewer_language
 from dashboard.running import Dashboard
 from dashboard.text import live_text
 
 FOLDER = Path(__file__).with_name("live")
 # In this order one module: later files use the names of earlier ones.
-SCRIPTS = ("feed", "pictures", "words", "times", "spark", "chart", "wall", "camera", "mount")
+SCRIPTS = (
+    "feed",
+    "pictures",
+    "words",
+    "times",
+    "spark",
+    "chart",
+    "tile",
+    "wall",
+    "camera",
+    "frame",
+    "mount",
+)
 STYLES = ("palette", "live")
 
 
@@ -32,6 +44,14 @@ def _joined(names: tuple[str, ...], suffix: str) -> str:
 _mount = st.components.v2.component(
     "headcount_live", js=_joined(SCRIPTS, ".js"), css=_joined(STYLES, ".css")
 )
+
+
+def frame() -> None:
+    """Show what stands in the header of every page."""
+    words = {key: text for key, text in live_text().items() if key.startswith("frame.")}
+    data = {"view": "frame", "text": words, "language": viewer_language(), "languages": LANGUAGES}
+    with st.container(key="headcount-frame"):
+        _mount(key="frame", data=data)
 
 
 def wall(dashboard: Dashboard) -> str | None:

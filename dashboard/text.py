@@ -31,7 +31,7 @@ LIVE_PREFIXES = (
     "trend.",
     "wall.",
 )
-LIVE_WORDS = ("people", "per_m2", "zone", "level", "interval")
+LIVE_WORDS = ("people", "per_m2", "per_m2_short", "zone", "level", "interval")
 
 
 @cache

@@ -2,27 +2,6 @@
 
 const OVERLAYS = { both: "heads,map", heads: "heads", map: "map", zones: "zones", plain: "" };
 
-/** A row of buttons of which one is pressed. */
-function choice(label, options, chosen, onChoose) {
-  const group = element("div", "choice");
-  group.setAttribute("role", "group");
-  group.setAttribute("aria-label", label);
-  for (const [key, words] of options) {
-    const button = element("button", "", words);
-    button.type = "button";
-    button.dataset.key = key;
-    button.setAttribute("aria-pressed", String(key === chosen));
-    button.addEventListener("click", () => {
-      for (const other of group.children) {
-        other.setAttribute("aria-pressed", String(other === button));
-      }
-      onChoose(key);
-    });
-    group.append(button);
-  }
-  return group;
-}
-
 class CameraView {
   constructor(root, data) {
     this.root = root;

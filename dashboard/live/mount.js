@@ -1,5 +1,6 @@
 // What Streamlit calls: when the component appears, and again when its data or the theme changes.
 
+const VIEWS = { wall: Wall, camera: CameraView, frame: Frame };
 const mounted = new WeakMap();
 
 function themeOf(root) {
@@ -21,11 +22,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   entry.calls += 1;
   const call = entry.calls;
   entry.root.dataset.theme = themeOf(entry.root);
-  const key = JSON.stringify(data);
+  entry.root.lang = data.language;
+  const key = `${entry.root.dataset.theme} ${JSON.stringify(data)}`;
   if (entry.key !== key) {
     entry.view?.remove();
-    const View = data.view === "camera" ? CameraView : Wall;
-    entry.view = new View(entry.root, data, setTriggerValue);
+    entry.view = new VIEWS[data.view](entry.root, data, setTriggerValue);
     entry.key = key;
   }
   return () => {

@@ -2,149 +2,16 @@
 
 const GAP = 14;
 const NARROW = 720; // below this width the wall is one column that scrolls
-const ZONES_SHOWN = 3;
-
-class Tile {
-  constructor(settings, data, open) {
-    this.settings = settings;
-    this.text = data.text;
-    this.chip = element("span", "chip");
-    this.name = element("h2", "name", settings.name);
-    this.age = element("span", "age");
-    this.count = element("span", "count", "–");
-    this.interval = element("span", "interval");
-    this.unit = element("span", "unit", say(data.text, "people"));
-    this.density = element("span", "count density");
-    this.densest = element("span", "unit");
-    this.densityBox = element(
-      "div", "number", this.density,
-      element("span", "beside", element("span", "interval", say(data.text, "per_m2")), this.densest),
-    );
-    this.densityBox.hidden = !settings.zones.some((zone) => zone.calibrated);
-    this.spark = new Spark(data.text);
-    this.trend = element("span", "trend");
-    this.zones = element("ul", "zones");
-    this.canvas = element("canvas", "picture-canvas");
-    this.canvas.setAttribute("role", "img");
-    this.reason = element("p", "reason");
-    this.link = element("a", "picture", this.canvas, element("span", "no-picture"), this.reason);
-    this.link.href = `/camera?camera=${settings.id}`;
-    this.link.setAttribute("aria-label", say(data.text, "wall.open", { camera: settings.name }));
-    this.link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      open(settings.id);
-    });
-    setText(this.link.querySelector(".no-picture"), say(data.text, "picture.none"));
-    this.node = element(
-      "article", "tile", this.link,
-      element(
-        "div", "body",
-        element("header", "head", this.chip, this.name, this.age),
-        element(
-          "div", "figures",
-          element(
-            "div", "number", this.count,
-            element("span", "beside", this.interval, this.unit),
-          ),
-          this.densityBox,
-          element("div", "trend-box", this.spark.svg, this.trend),
-        ),
-        this.zones,
-      ),
-    );
-    this.slot = pictures.add(this.canvas, settings.id, (slot) => {
-      this.node.dataset.picture = "yes";
-      if (slot.canvas.width) this.aspect = slot.canvas.width / slot.canvas.height;
-    });
-    this.aspect = 4 / 3;
-    this.level = null;
-    this.rows = this.makeRows();
-  }
-
-  /** Zone rows, for what the camera's own number does not say already. */
-  makeRows() {
-    const { zones } = this.settings;
-    if (zones.length === 1) return [];
-    const rows = zones.slice(0, ZONES_SHOWN).map((zone) => {
-      const chip = element("span", "mini");
-      const count = element("span", "zone-count");
-      const density = element("span", "zone-density");
-      this.zones.append(
-        element("li", "", element("span", "zone-name", zone.name), chip, count, density),
-      );
-      return { zone, chip, count, density };
-    });
-    if (zones.length > ZONES_SHOWN) {
-      const more = say(this.text, "wall.more_zones", { n: zones.length - ZONES_SHOWN });
-      this.zones.append(element("li", "more", more));
-    }
-    return rows;
-  }
-
-  update(value) {
-    const { text } = this;
-    this.value = value;
-    this.level = shownLevel(value, value.status, this.settings.zones.some(hasLevels));
-    this.node.dataset.level = this.level;
-    setLevel(this.chip, this.level, text);
-    setText(this.count, people(value.count));
-    setText(this.interval, interval(value.low, value.high));
-    setText(this.reason, value.status === "ok" ? "" : say(text, `reason.${value.reason}`));
-    this.reason.title = value.detail;
-    const label = `${this.settings.name}: ${say(text, `level.${this.level}`)}`;
-    if (this.canvas.getAttribute("aria-label") !== label) {
-      this.canvas.setAttribute("aria-label", label);
-    }
-    for (const row of this.rows) {
-      const zone = value.zones.find((each) => each.id === row.zone.id) || {};
-      setLevel(row.chip, shownLevel(zone, value.status, hasLevels(row.zone)), text);
-      setText(row.count, people(zone.count));
-      setText(row.density, row.zone.calibrated ? `${perSquareMetre(zone.density)} /m²` : "");
-    }
-    this.showDensity(value);
-    pictures.want(this.slot, value.picture_seq);
-  }
-
-  /** The densest calibrated zone: persons per square metre is the unit of crowd safety. */
-  showDensity(value) {
-    const known = value.zones.filter((zone) => zone.density !== null);
-    const densest = known.reduce((one, other) => (other.density > one.density ? other : one), {
-      density: -1,
-    });
-    const settings = this.settings.zones.find((zone) => zone.id === densest.id);
-    setText(this.density, known.length ? perSquareMetre(densest.density) : "–");
-    setText(this.densest, settings?.name ?? "");
-  }
-
-  tick(now) {
-    const { value, text } = this;
-    if (!value) return;
-    setText(this.age, ageText(text, value.reading_at, now));
-    const points = feed.recent.get(value.id) || [];
-    if (this.slot.visible) this.spark.draw(points, now);
-    const direction = value.status === "ok" ? trend(points, now) : null;
-    setText(this.trend, direction ? say(text, `trend.${direction}`) : "");
-    this.trend.dataset.trend = direction ?? "";
-  }
-
-  remove() {
-    pictures.remove(this.slot);
-    this.node.remove();
-  }
-}
+const TALLIED = ["critical", "warning", "watch", "unknown", "normal"];
+const MONITOR_GAP = 8;
 
 class Wall {
   constructor(root, data, act) {
     this.root = root;
     this.data = data;
-    this.total = element("span", "");
-    this.tally = {};
-    for (const level of ["critical", "warning", "watch", "unknown"]) {
-      this.tally[level] = element("span", "mini");
-      setLevel(this.tally[level], level, data.text);
-    }
-    this.summary = element("p", "summary", this.total, ...Object.values(this.tally));
+    this.filter = readFilter();
+    this.makeSummary();
+    this.makeControls();
     this.clock = element("time", "clock");
     this.lost = element("p", "lost");
     this.lost.setAttribute("role", "status");
@@ -158,15 +25,90 @@ class Wall {
       this.grid.append(tile.node);
     }
     root.append(
-      element("div", "bar", element("h1", "site", data.site), this.summary, this.clock),
-      this.lost, this.grid, this.news,
+      element("div", "bar", element("h1", "site", data.site), this.summary, this.controls, this.clock),
+      this.lost, this.nothing, this.grid, this.news,
     );
     this.unsubscribe = feed.subscribe((ids) => this.update(ids));
     this.timer = setInterval(() => this.tick(), 500);
     this.resized = () => this.layout();
     window.addEventListener("resize", this.resized);
+    this.leftFullScreen = () => document.fullscreenElement || this.setMonitor(false);
+    document.addEventListener("fullscreenchange", this.leftFullScreen);
+    this.setMonitor(this.filter.monitor);
     this.update([...feed.cameras.keys()]);
     requestAnimationFrame(this.resized);
+  }
+
+  /** The whole site in one line; a level is pressed to see only its cameras. */
+  makeSummary() {
+    const { text } = this.data;
+    this.total = element("span", "");
+    this.tally = {};
+    for (const level of TALLIED) {
+      const words = element("span", "mini");
+      setLevel(words, level, text);
+      const button = element("button", "tally", words);
+      button.type = "button";
+      button.title = say(text, "wall.show_only");
+      button.addEventListener("click", () => {
+        if (!this.filter.levels.delete(level)) this.filter.levels.add(level);
+        this.filtered();
+      });
+      this.tally[level] = { button, words };
+    }
+    const buttons = Object.values(this.tally).map(({ button }) => button);
+    this.summary = element("div", "summary", this.total, ...buttons);
+  }
+
+  makeControls() {
+    const { text } = this.data;
+    this.search = element("input", "search");
+    this.search.type = "search";
+    this.search.value = this.filter.find;
+    this.search.placeholder = say(text, "wall.search");
+    this.search.setAttribute("aria-label", say(text, "wall.search"));
+    this.search.hidden = this.data.cameras.length < 2;
+    this.search.addEventListener("input", () => {
+      this.filter.find = this.search.value;
+      this.filtered();
+    });
+    this.full = element("button", "plain-button full-screen");
+    this.full.type = "button";
+    this.full.addEventListener("click", () => this.toggleMonitor());
+    this.controls = element("div", "controls", this.search, this.full);
+    const all = element("button", "plain-button", say(text, "wall.show_all"));
+    all.type = "button";
+    all.addEventListener("click", () => {
+      this.search.value = this.filter.find = "";
+      this.filter.levels.clear();
+      this.filtered();
+    });
+    this.shown = element("span", "");
+    this.nothing = element("p", "filtered", this.shown, all);
+    this.nothing.setAttribute("role", "status");
+  }
+
+  /** For a monitor on the wall: nothing but the cameras, all of them on the screen. */
+  toggleMonitor() {
+    const on = !this.filter.monitor;
+    this.setMonitor(on);
+    if (on) document.documentElement.requestFullscreen?.().catch(() => {});
+    else if (document.fullscreenElement) document.exitFullscreen();
+  }
+
+  setMonitor(on) {
+    this.filter.monitor = on;
+    document.documentElement.toggleAttribute("data-headcount-monitor", on);
+    setText(this.full, say(this.data.text, on ? "wall.leave_monitor" : "wall.monitor"));
+    writeFilter(this.filter);
+    this.layout();
+  }
+
+  filtered() {
+    writeFilter(this.filter);
+    this.sort();
+    this.summarise();
+    this.layout();
   }
 
   update(ids) {
@@ -190,10 +132,15 @@ class Wall {
       (one, other) => (LEVEL_RANK[other.level] ?? 0) - (LEVEL_RANK[one.level] ?? 0),
     );
     order.forEach((tile, place) => {
+      tile.node.hidden = !tile.matches(this.filter);
       if (this.grid.children[place] !== tile.node) {
         this.grid.insertBefore(tile.node, this.grid.children[place] ?? null);
       }
     });
+  }
+
+  visible() {
+    return [...this.tiles.values()].filter((tile) => !tile.node.hidden);
   }
 
   /** The whole site in one line: people, then how many cameras are at which level. */
@@ -202,14 +149,20 @@ class Wall {
     const values = [...feed.cameras.values()].filter((value) => this.tiles.has(value.id));
     const known = values.filter((value) => value.count !== null);
     const total = known.reduce((sum, value) => sum + value.count, 0);
-    const words = { n: Math.round(total), cameras: known.length, all: this.tiles.size };
+    const words = { n: people(total), cameras: known.length, all: this.tiles.size };
     this.total.hidden = !known.length;
     setText(this.total, known.length ? say(text, "wall.total", words) : "");
-    for (const [level, chip] of Object.entries(this.tally)) {
+    for (const [level, { button, words: chip }] of Object.entries(this.tally)) {
       const n = [...this.tiles.values()].filter((tile) => tile.level === level).length;
-      chip.hidden = n === 0;
+      const pressed = this.filter.levels.has(level);
+      button.hidden = n === 0 && !pressed;
+      button.setAttribute("aria-pressed", String(pressed));
       setText(chip, say(text, `wall.${level}`, { n }));
     }
+    const shown = this.visible().length;
+    this.nothing.hidden = !this.tiles.size || shown === this.tiles.size;
+    const counts = { shown, all: this.tiles.size };
+    setText(this.shown, say(text, shown ? "wall.filtered" : "wall.nothing", counts));
   }
 
   tick() {
@@ -220,10 +173,12 @@ class Wall {
     this.fit();
   }
 
-  /** Lays the tiles out again when a picture's shape became known, or the banner came or went. */
+  /** Lays the tiles out again when a picture's shape became known, or what is above them changed. */
   fit() {
-    const aspects = [...this.tiles.values()].map((tile) => tile.aspect.toFixed(2));
-    const shapes = `${aspects.join()} ${this.lost.offsetHeight}`;
+    const tiles = this.visible();
+    const aspects = tiles.map((tile) => tile.aspect.toFixed(2));
+    const top = Math.round(this.grid.getBoundingClientRect().top + window.scrollY);
+    const shapes = `${aspects.join()} ${top}`;
     if (shapes !== this.shapes) {
       this.shapes = shapes;
       this.layout();
@@ -232,22 +187,27 @@ class Wall {
 
   layout() {
     const box = this.grid.getBoundingClientRect();
-    const tiles = [...this.tiles.values()];
+    const tiles = this.visible();
     if (!box.width || !tiles.length) return;
-    const narrow = box.width < NARROW;
+    const { monitor } = this.filter;
+    const narrow = box.width < NARROW && !monitor;
     this.root.dataset.narrow = narrow ? "yes" : "no";
     if (narrow) {
       this.grid.style.cssText = "";
+      this.grid.dataset.way = "below";
       for (const tile of tiles) tile.link.style.aspectRatio = String(tile.aspect);
       return;
     }
-    const height = Math.max(360, window.innerHeight - box.top - GAP);
+    const gap = monitor ? MONITOR_GAP : GAP;
+    const top = box.top + document.scrollingElement.scrollTop;
+    const height = Math.max(monitor ? 120 : 360, window.innerHeight - top - gap);
     const aspect = Math.min(...tiles.map((tile) => tile.aspect));
     const zoneRows = Math.max(...tiles.map((tile) => tile.zones.children.length));
-    const best = bestGrid(tiles.length, box.width, height, aspect, zoneRows);
+    const best = bestGrid({ count: tiles.length, width: box.width, height, aspect, zoneRows, gap, monitor });
+    this.grid.style.gap = `${gap}px`;
     this.grid.style.gridTemplateColumns = `repeat(${best.columns}, minmax(0, 1fr))`;
     this.grid.style.gridAutoRows = `${best.height}px`;
-    this.grid.dataset.side = best.side ? "yes" : "no";
+    this.grid.dataset.way = best.way;
     for (const tile of tiles) tile.link.style.aspectRatio = "";
   }
 
@@ -255,31 +215,70 @@ class Wall {
     this.unsubscribe();
     clearInterval(this.timer);
     window.removeEventListener("resize", this.resized);
+    document.removeEventListener("fullscreenchange", this.leftFullScreen);
+    document.documentElement.removeAttribute("data-headcount-monitor");
     for (const tile of this.tiles.values()) tile.remove();
     this.root.replaceChildren();
   }
 }
 
-/** The grid in which pictures are largest: numbers below the picture, or beside it. */
-function bestGrid(count, width, height, aspect, zoneRows) {
+/** What is looked for stands in the page's address, so that a monitor can be started with it. */
+function readFilter() {
+  const query = new URLSearchParams(location.search);
+  const levels = (query.get("level") ?? "").split(",").filter((level) => TALLIED.includes(level));
+  return { find: query.get("find") ?? "", levels: new Set(levels), monitor: query.has("monitor") };
+}
+
+function writeFilter({ find, levels, monitor }) {
+  const query = new URLSearchParams();
+  if (find) query.set("find", find);
+  if (levels.size) query.set("level", [...levels].join());
+  if (monitor) query.set("monitor", "1");
+  const search = query.size ? `?${query}` : "";
+  if (search !== location.search) history.replaceState(history.state, "", location.pathname + search);
+}
+
+const BODY_HEIGHT = 128; // of a tile's numbers below its picture
+const BODY_WIDTH = 340; // of its numbers beside it
+
+/**
+ * The grid in which pictures are largest: numbers below the picture or beside it, and over it where
+ * there are so many cameras that the picture would have no room. A monitor never scrolls.
+ */
+function bestGrid({ count, width, height, aspect, zoneRows, gap, monitor }) {
   let best = null;
   for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
-    const tileWidth = (width - GAP * (columns - 1)) / columns;
-    const tileHeight = Math.max(260, (height - GAP * (rows - 1)) / rows);
-    const body = 128 + 26 * zoneRows;
+    const tileWidth = (width - gap * (columns - 1)) / columns;
+    const tileHeight = (height - gap * (rows - 1)) / rows;
     const ways = [
-      { side: false, w: tileWidth, h: tileHeight - body },
-      { side: true, w: tileWidth - 340, h: tileHeight },
+      { way: "below", w: tileWidth, h: tileHeight - BODY_HEIGHT - 26 * zoneRows, least: 280 },
+      { way: "side", w: tileWidth - BODY_WIDTH, h: tileHeight, least: 280 },
     ];
-    for (const { side, w, h } of ways) {
-      if (w < 200 || h < 120) continue;
+    for (const { way, w, h, least } of ways) {
       const pictureWidth = Math.min(w, h * aspect);
+      if (pictureWidth < least || tileWidth < 300) continue;
       const area = (pictureWidth * pictureWidth) / aspect;
-      if (!best || area > best.area * 1.02) {
-        best = { columns, height: tileHeight, side, area };
-      }
+      if (!best || area > best.area * 1.02) best = { columns, height: tileHeight, way, area };
     }
   }
-  return best ?? { columns: Math.ceil(Math.sqrt(count)), height: 300, side: false };
+  return best ?? crowdedGrid({ count, width, height, aspect, gap, monitor });
+}
+
+/** Numbers over the picture: all on the screen, or on a page that scrolls at least 280 px wide. */
+function crowdedGrid({ count, width, height, aspect, gap, monitor }) {
+  if (!monitor) {
+    const columns = Math.max(1, Math.floor((width + gap) / (280 + gap)));
+    const tileWidth = (width - gap * (columns - 1)) / columns;
+    return { columns, height: Math.round(tileWidth / aspect), way: "over" };
+  }
+  let best = null;
+  for (let columns = 1; columns <= count; columns += 1) {
+    const rows = Math.ceil(count / columns);
+    const tileWidth = (width - gap * (columns - 1)) / columns;
+    const tileHeight = (height - gap * (rows - 1)) / rows;
+    const size = Math.min(tileWidth, tileHeight * aspect);
+    if (!best || size > best.size) best = { columns, height: tileHeight, way: "over", size };
+  }
+  return best;
 }

@@ -23,12 +23,12 @@ function hasLevels(zone) {
 
 function people(value) {
   if (value === null || value === undefined) return "–";
-  return String(Math.round(value));
+  return Math.round(value).toLocaleString("en");
 }
 
 function interval(low, high) {
   if (low === null || low === undefined) return "";
-  return `${Math.round(low)}–${Math.round(high)}`;
+  return `${people(low)}–${people(high)}`;
 }
 
 function perSquareMetre(value) {
@@ -81,4 +81,25 @@ function setLevel(chip, level, text) {
   if (chip.dataset.level === level) return;
   chip.dataset.level = level;
   setText(chip, say(text, `level.${level}`));
+}
+
+/** A row of buttons of which one is pressed. */
+function choice(label, options, chosen, onChoose) {
+  const group = element("div", "choice");
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", label);
+  for (const [key, words] of options) {
+    const button = element("button", "", words);
+    button.type = "button";
+    button.dataset.key = key;
+    button.setAttribute("aria-pressed", String(key === chosen));
+    button.addEventListener("click", () => {
+      for (const other of group.children) {
+        other.setAttribute("aria-pressed", String(other === button));
+      }
+      onChoose(key);
+    });
+    group.append(button);
+  }
+  return group;
 }

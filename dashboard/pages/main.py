@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard import component
 from dashboard.markup import style
 from dashboard.running import running
 from dashboard.text import say
@@ -19,6 +20,7 @@ st.set_page_config(
     menu_items={"About": say("about", version=version("headcount"))},
 )
 st.html(style())
+component.frame()
 st.navigation(
     [
         st.Page("wall.py", title=say("page.wall"), icon=":material/grid_view:", default=True),

@@ -1,0 +1,39 @@
+// What stands in the header of every page: the language, dark or light, and who is signed in.
+
+const LANGUAGE_COOKIE = "headcount_language";
+const YEAR_S = 31536000;
+
+class Frame {
+  constructor(root, data) {
+    const { text, languages, language } = data;
+    this.root = root;
+    const choices = Object.entries(languages);
+    const group = choice(say(text, "frame.language"), choices, language, (code) => {
+      document.cookie = `${LANGUAGE_COOKIE}=${code}; path=/; max-age=${YEAR_S}; samesite=lax`;
+      location.reload(); // the server's words, too
+    });
+    for (const button of group.children) button.lang = button.dataset.key;
+    const theme = element("button", "plain-button theme");
+    theme.type = "button";
+    const dark = root.dataset.theme === "dark";
+    setText(theme, say(text, dark ? "frame.light" : "frame.dark"));
+    theme.addEventListener("click", () => chooseTheme(dark ? "Light" : "Dark"));
+    document.documentElement.lang = language;
+    root.classList.add("frame");
+    root.append(theme, group);
+  }
+
+  remove() {
+    this.root.replaceChildren();
+  }
+}
+
+/** Streamlit keeps the choice per page; ours is for all of them. */
+function chooseTheme(name) {
+  const key = (path) => `stActiveTheme-${path}-v2`;
+  const known = Object.keys(localStorage).filter((each) => /^stActiveTheme-/.test(each));
+  for (const each of [...known, key("/"), key(location.pathname)]) {
+    localStorage.setItem(each, JSON.stringify(name));
+  }
+  location.reload();
+}
