@@ -82,6 +82,12 @@ class HeartbeatSender:
         with self._lock:
             self._rounds[loop] = time.monotonic()
 
+    def runs(self, config_version: str) -> None:
+        """From now on the service runs this configuration, with loops that report anew."""
+        with self._lock:
+            self.config_version = config_version
+            self._rounds.clear()
+
     def message(self) -> Heartbeat:
         """The heartbeat as it would be sent now."""
         now = self._clock.now_ms()

@@ -69,6 +69,7 @@ class LiveView:
         self._version = 0
         self._heard_at: float | None = None  # monotonic; None while the broker is away
         self._measure_at = 0.0  # monotonic
+        self._watched = 0  # grows with each call of `watch`
         self._stop = threading.Event()
         self._client = connect(url)
         self.clock = Clock(self._client, measures_when_due=False)  # measured by our own thread
@@ -89,6 +90,16 @@ class LiveView:
             if thread.is_alive():
                 thread.join()
         self._client.close()
+
+    def watch(self, cameras: Sequence[CameraSettings]) -> None:
+        """Look at these cameras from now on, with these settings; forget all others."""
+        with self._changed:
+            self._cameras = {camera.id: camera for camera in cameras}
+            for known in (self._readings, self._states, self._pictures):
+                for camera in known.keys() - self._cameras.keys():
+                    del known[camera]
+            self._watched += 1
+            self._announce()
 
     @property
     def broker_ok(self) -> bool:
@@ -150,28 +161,31 @@ class LiveView:
         streams = [self._keys.readings(shard) for shard in shards]
         streams += [self._keys.states(shard) for shard in shards]
         streams.append(self._keys.heartbeats())
-        self._follow(streams, self._fill_values, self._heard, self._lost)
+        self._follow(lambda: streams, self._fill_values, self._heard, self._lost)
 
     def _follow_pictures(self) -> None:
-        streams = [self._keys.pictures(camera) for camera in self._cameras]
+        def streams() -> list[str]:
+            return [self._keys.pictures(camera) for camera in self._cameras]
+
         self._follow(streams, self._fill_pictures, lambda: None, lambda _: None)
 
     def _follow(
         self,
-        streams: list[str],
+        streams: Callable[[], list[str]],
         fill: Callable[[redis.Redis], None],
         heard: Callable[[], None],
         lost: Callable[[Exception], None],
     ) -> None:
         pause_s = 0.1
         while not self._stop.is_set():
+            watched = self._watched
             try:
                 with connect_reader(self._url) as client:
                     # First the place to go on from, then what was there: nothing falls between.
-                    follower = StreamFollower(client, streams)
+                    follower = StreamFollower(client, streams())
                     fill(client)
                     pause_s = 0.1
-                    while not self._stop.is_set():
+                    while not self._stop.is_set() and watched == self._watched:
                         heard()
                         self._take(follower.read(_BLOCK_MS))
             except (redis.RedisError, OSError) as error:

@@ -156,6 +156,8 @@ class Rounds:
             TimeoutError: the round takes too long to end; the next one begins when it has.
         """
         with self._lock:
+            if self._stop.is_set():
+                return
             self._next = loaded
             self._taken.clear()
             self._ended.set()
@@ -165,16 +167,17 @@ class Rounds:
     def sites(self, loaded: LoadedSite) -> Iterator[tuple[LoadedSite, threading.Event]]:
         """For each round its site, and an event that is set when the round is to end."""
         threading.Thread(target=self._end_with_stop, name="stop", daemon=True).start()
-        while not self._stop.is_set():
+        while True:
             with self._lock:
-                loaded, self._next = self._next or loaded, None
-                self._ended = threading.Event()
                 self._taken.set()
                 if self._stop.is_set():
                     return
+                loaded, self._next = self._next or loaded, None
+                self._ended = threading.Event()
             yield loaded, self._ended
 
     def _end_with_stop(self) -> None:
         self._stop.wait()
         with self._lock:
             self._ended.set()
+            self._taken.set()
