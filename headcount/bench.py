@@ -46,7 +46,8 @@ class _Measurements:
             self.cameras.add(reading.camera)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -55,7 +56,7 @@ def _free_port() -> int:
 def _site_text(video: Path, cameras: int, fps: float, weights: str) -> str:
     site = {
         "model": {"name": weights},
-        "dashboard": {"port": _free_port()},
+        "dashboard": {"port": free_port()},
         "cameras": [
             {"id": f"camera-{number}", "source": str(video.resolve()), "fps": fps}
             for number in range(1, cameras + 1)

@@ -28,7 +28,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 db = typer.Typer(help="Look after the history database.", no_args_is_help=True)
-bench = typer.Typer(help="Measure how fast Headcount is on this machine.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Measure how fast and how steady Headcount is on this machine.", no_args_is_help=True
+)
 app.add_typer(db, name="db", rich_help_panel="Look after it")
 app.add_typer(bench, name="bench", rich_help_panel="Look after it")
 
@@ -277,6 +279,23 @@ def bench_chain(
     measure_chain(
         video, cameras=cameras, fps=fps, seconds=seconds, weights=weights, as_json=as_json
     )
+
+
+@bench.command("chaos")
+def bench_chaos(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to break things.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Another seed, other faults.")] = 1,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write everything that was observed there, as JSON."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Break a running site in every way and check that its numbers stay true; exit 1 if not."""
+    from headcount.chaos import bench_chaos as break_things
+
+    if not break_things(minutes, seed, as_json=as_json, keep=keep):
+        raise typer.Exit(1)
 
 
 @app.command(
