@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated as Argument
 from typing import Any
@@ -12,12 +13,20 @@ import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from torch import nn
 
 from headcount.failures import InputError
-from models.counter import Counter
-from models.evaluation import Evaluation, evaluate
+from headcount.train import NETWORK, loaded, network_of
+from models.baselines import Mcnn
+from models.counter import Counter, default_device
+from models.evaluation import RADII, Evaluation, evaluate
+from models.interval import COVERAGE
 from models.metrics import CountErrors, count_errors
+from models.network import CrowdDiffusion
+from models.reading import ReadingSettings
 from models.training.data import Annotated, DataError, read_folder
+from models.training.regressor import count_errors as density_errors
+from models.weights import UNCALIBRATED, LoadedWeights, Recipe, load_weights
 
 app = typer.Typer(add_completion=False)
 console = Console(stderr=True)
@@ -25,6 +34,7 @@ console = Console(stderr=True)
 ROWS = {
     "mass": "map: sum",
     "masked_mass": "map: sum inside contours",
+    "fixed_threshold": "map: contours at one global threshold",
     "contours": "map: contours (the paper's reading)",
     "split": "map: contours split at maxima",
     "density": "plain regressor (control)",
@@ -45,17 +55,57 @@ def main(
     max_side: Argument[
         int | None, typer.Option("--max-side", min=64, help="Longest side in pixels.")
     ] = None,
+    every: Argument[
+        int, typer.Option("--every", min=1, help="Measure every so manieth picture only.")
+    ] = 1,
+    quantise: Argument[
+        bool, typer.Option("--quantise", help="Decode through the codebook (ablation).")
+    ] = False,
+    leading: Argument[
+        bool, typer.Option("--leading", help="Leading spacing of the steps (ablation).")
+    ] = False,
+    squash: Argument[
+        int | None,
+        typer.Option("--squash", min=64, help="Squeeze pictures to a square (ablation)."),
+    ] = None,
+    run_folder: Argument[
+        Path | None,
+        typer.Option("--run", help="A training run's best weights, uncalibrated, instead."),
+    ] = None,
+    network: Argument[
+        Path, typer.Option("--network", help="Sizes of that run's network (YAML).")
+    ] = NETWORK,
+    mcnn: Argument[
+        bool, typer.Option("--mcnn", help="That run trained the published baseline.")
+    ] = False,
     as_json: Argument[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Measure weights on a data set: MAE, RMSE, NAE, GAME, localisation, coverage, milliseconds."""
-    counter = Counter.load(weights)
     folders = parts_of(data)
+    if run_folder is not None and mcnn:
+        print_regressor(folders, loaded(Mcnn(), run_folder), every, as_json)
+        return
+    loaded_weights = load_weights(weights) if run_folder is None else of_run(run_folder, network)
+    if quantise:
+        recipe = replace(loaded_weights.recipe, quantise=True)
+        loaded_weights = replace(loaded_weights, recipe=recipe)
+    if squash is not None:
+        config = replace(loaded_weights.network.config, squash=squash)
+        loaded_weights.network.config = config
+    counter = Counter(loaded_weights, default_device())
     results: dict[str, dict[str, Any]] = {}
     for name, folder in folders.items():
         try:
-            items = read_folder(folder)
+            items = read_folder(folder)[::every]
             shown = track(items, f"{name or folder.name}", console=console, transient=True)
-            evaluation = evaluate(counter, shown, steps=steps, samples=samples, max_side=max_side)
+            evaluation = evaluate(
+                counter,
+                shown,
+                steps=steps,
+                samples=samples,
+                max_side=max_side,
+                spacing="leading" if leading else "trailing",
+            )
             constant = constant_predictor(folder, items)
         except DataError as error:
             raise InputError(str(error)) from None
@@ -103,9 +153,13 @@ def as_object(evaluation: Evaluation, constant: CountErrors | None) -> dict[str,
             str(radius): found.precision for radius, found in evaluation.localisation.items()
         },
         "recall": {str(radius): found.recall for radius, found in evaluation.localisation.items()},
-        "coverage": evaluation.coverage,
+        "precision_by_depth": {d: found.precision for d, found in evaluation.depths.items()},
+        "recall_by_depth": {d: found.recall for d, found in evaluation.depths.items()},
+        "coverage": evaluation.coverage[COVERAGE],
+        "coverages": {str(nominal): share for nominal, share in evaluation.coverage.items()},
         "interval_width": evaluation.interval_width,
         "steps": evaluation.steps,
+        "samples": evaluation.samples,
         "ms_per_frame": evaluation.ms_per_frame,
         "ways": ways | ({"constant": vars(constant)} if constant else {}),
     }
@@ -139,11 +193,46 @@ def print_table(name: str, evaluation: Evaluation, constant: CountErrors | None)
             f"recall {found.recall:.3f}, F1 {found.f1:.3f}",
             highlight=False,
         )
+    for depth, found in evaluation.depths.items():
+        out.print(
+            f"heads within {RADII[-1]} px in the {depth} third of the picture: precision "
+            f"{found.precision:.3f}, recall {found.recall:.3f} ({found.annotated} annotated)",
+            highlight=False,
+        )
+    shares = ", ".join(
+        f"{nominal:.0%}: {share:.1%}" for nominal, share in evaluation.coverage.items()
+    )
     out.print(
-        f"90 % interval: holds the truth in {evaluation.coverage:.1%} of the pictures, "
-        f"mean width {evaluation.interval_width:.1f}; {evaluation.ms_per_frame:.0f} ms per frame",
+        f"intervals hold the truth in (nominal: found) {shares}; mean width of the "
+        f"{COVERAGE:.0%} interval {evaluation.interval_width:.1f}; "
+        f"{evaluation.ms_per_frame:.0f} ms per frame",
         highlight=False,
     )
+
+
+def of_run(run: Path, network: Path) -> LoadedWeights:
+    """A run's best weights as they are, without calibration: one step, the sum of the map."""
+    module = loaded(CrowdDiffusion(network_of(network)), run).eval()
+    recipe = Recipe(1, ReadingSettings(), 0.0, (UNCALIBRATED,))
+    return LoadedWeights(run.name, "", module, recipe)
+
+
+def print_regressor(folders: dict[str, Path], module: nn.Module, every: int, as_json: bool) -> None:
+    """The count errors of a network that gives a density alone."""
+    results = {}
+    for name, folder in folders.items():
+        items = read_folder(folder)[::every]
+        errors = density_errors(module.eval(), items)
+        true = [len(item.heads) for item in items]
+        found = count_errors((errors + np.array(true)).tolist(), true)
+        results[name] = vars(found)
+        if not as_json:
+            print(
+                f"{name or folder.name}: {found.n} pictures, MAE {found.mae:.1f}, "
+                f"RMSE {found.rmse:.1f}, bias {found.bias:+.1f}"
+            )
+    if as_json:
+        print(json.dumps(results.get("", {"parts": results})))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -26,6 +26,11 @@ from models.weights import LoadedWeights, WeightsError, load_weights
 __all__ = ["Counter", "CrowdReading", "MapCounts", "WeightsError"]
 
 LARGEST_SIDE = 2048  # pixels: without max_side a larger picture is reduced, to bound memory
+
+
+def default_device() -> str:
+    """``cuda`` where there is a usable one, else ``cpu``."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Counter:
             WeightsError: the weights are missing or unreadable, or CUDA is asked for and absent.
         """
         if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+            device = default_device()
         if device == "cuda" and not torch.cuda.is_available():
             raise WeightsError("model.device is cuda, but this machine has no usable CUDA device")
         return cls(load_weights(name), device)
@@ -96,6 +101,7 @@ class Counter:
         steps: int | None = None,
         samples: int = 1,
         max_side: int | None = None,
+        spacing: Literal["trailing", "leading"] = "trailing",
     ) -> list[CrowdReading]:
         """Counts the people in pictures; the same picture gives the same count in any batch.
 
@@ -104,6 +110,7 @@ class Counter:
             steps: S, DDIM steps; by default the weights' own.
             samples: K, maps drawn per picture and averaged; they share one conditioner pass.
             max_side: pictures are reduced to this longest side, pixels; never enlarged.
+            spacing: of the DDIM times; leading is for the comparison alone.
         """
         steps = steps or self.default_steps
         readings: list[CrowdReading | None] = [None] * len(pictures)
@@ -115,7 +122,9 @@ class Counter:
         for indices in by_shape.values():
             started = time.perf_counter()
             batch = torch.cat([prepared[i][0] for i in indices]).to(self.device)
-            sampled = self._network.sample(batch, steps, samples, quantise=self.recipe.quantise)
+            sampled = self._network.sample(
+                batch, steps, samples, quantise=self.recipe.quantise, spacing=spacing
+            )
             maps, density = sampled.maps.float().cpu(), sampled.density.float().cpu()
             shared_ms = (time.perf_counter() - started) * 1000 / len(indices)
             for row, index in enumerate(indices):
@@ -126,6 +135,11 @@ class Counter:
                 ms = shared_ms + (time.perf_counter() - started) * 1000
                 readings[index] = replace(reading, ms=ms)
         return [reading for reading in readings if reading is not None]
+
+    def bounds(self, reading: CrowdReading, coverage: float) -> tuple[float, float]:
+        """The reading's interval at another calibrated coverage, `models.interval.COVERAGES`."""
+        interval = nearest(self.recipe.intervals, reading.steps, reading.samples)
+        return interval.bounds(reading.count, reading.spread, coverage)
 
     def _read(
         self, sampled: Sampled, size: tuple[int, int], picture: NDArray[np.uint8], steps: int

@@ -28,6 +28,7 @@ class ReadingSettings:
     offset: float = 0.03  # how far above the local mean, in kernel peaks
     smoothing: float = 0.7  # sigma of the smoothing before maxima are sought, pixels
     spacing: int = 3  # two maxima are at least so many pixels apart (odd)
+    fixed_threshold: float = 0.3  # in kernel peaks; of the ablation without a local mean alone
 
 
 class MapReading(NamedTuple):
@@ -73,6 +74,12 @@ def adaptive_threshold(x: Map, settings: ReadingSettings) -> NDArray[np.bool_]:
     """Where the map stands above its local Gaussian mean by the offset, (H, W)."""
     local_mean = cv2.GaussianBlur(x, (0, 0), settings.window, borderType=cv2.BORDER_REFLECT_101)
     return np.asarray(x > local_mean + settings.offset)
+
+
+def regions_above(x: Map, threshold: float) -> int:
+    """Number of connected regions above one threshold everywhere: what adaptivity is against."""
+    count, _ = cv2.connectedComponents((x > threshold).astype(np.uint8), connectivity=8)
+    return int(count) - 1
 
 
 def _near(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -15,10 +15,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from models.interval import Interval
+from models.interval import COVERAGES, Interval
 from models.network import CrowdDiffusion, NetworkConfig
 from models.reading import ReadingSettings
 from models.shipped import known_weights, weights_path
+
+# The interval of a network that was not calibrated: everything is possible.
+UNCALIBRATED = Interval(
+    1, 1, (1.0,), dict.fromkeys(COVERAGES, (1e6,)), dict.fromkeys(COVERAGES, (1e6,))
+)
 
 
 class WeightsError(ValueError):

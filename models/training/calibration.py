@@ -20,12 +20,12 @@ from models.conditioner import density_inside
 from models.counter import Counter
 from models.crowd_map import KERNEL_SUM
 from models.frames import frame_tensor
-from models.interval import Interval, Residuals, calibrate, coverage_by_folds
-from models.metrics import Localisation
+from models.interval import Residuals, calibrate, coverage_by_folds
+from models.metrics import Localisation, count_errors
 from models.network import CrowdDiffusion
-from models.reading import ReadingSettings, read_map
+from models.reading import ReadingSettings, read_map, regions_above
 from models.training.data import Annotated
-from models.weights import LoadedWeights, Recipe
+from models.weights import UNCALIBRATED, LoadedWeights, Recipe
 
 STEPS = (1, 2, 4)
 GOOD_ENOUGH = 1.02  # the smallest S, and the smallest share of the control, within 2 % of the best
@@ -34,7 +34,6 @@ LARGEST_SIDE = 1024
 RADIUS = 8  # pixels, of the localisation that decides how heads are read
 POLYGONS = 4  # per picture, on which the intervals are calibrated beside the whole
 SAMPLES = 4  # K > 1 that an interval is calibrated for
-UNKNOWN = Interval(1, 1, (1.0,), {0.9: (1.0,)}, {0.9: (1.0,)})  # while it is being calibrated
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,21 @@ def relative_error(drawn: Sequence[Drawn], share: float) -> float:
 
 
 def choose_reading(drawn: Sequence[Drawn]) -> tuple[ReadingSettings, float]:
-    """The reading with the best localisation F1 on these pictures, and that F1."""
+    """The reading with the best localisation F1 on these pictures, and that F1.
+
+    The fixed threshold, which only the ablation uses, is the one with the smallest count error.
+    """
+    true = [len(d.item.heads) for d in drawn]
+    thresholds = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+    fixed = min(
+        thresholds,
+        key=lambda t: count_errors([regions_above(d.map, t) for d in drawn], true).mae,
+    )
     best, best_f1 = ReadingSettings(), -1.0
     for offset, smoothing, spacing in product((0.02, 0.05, 0.1, 0.15), (0.0, 0.7, 1.0), (3, 5)):
-        settings = ReadingSettings(offset=offset, smoothing=smoothing, spacing=spacing)
+        settings = ReadingSettings(
+            offset=offset, smoothing=smoothing, spacing=spacing, fixed_threshold=fixed
+        )
         total = Localisation()
         for d in drawn:
             heads = read_map(d.map, settings).heads[:, :2] / d.scale
@@ -159,7 +169,7 @@ def choose_recipe(
     figures = {f"relative error at S = {s}": error for s, error in errors.items()}
     figures |= {f"relative error with {s:.0%} control": e for s, e in by_share.items()}
     figures[f"F1 at {RADIUS} px"] = f1
-    uncalibrated = Recipe(steps, reading, share, (UNKNOWN,))
+    uncalibrated = Recipe(steps, reading, share, (UNCALIBRATED,))
     # The counter folds the network's weights, so it gets a copy.
     counter = Counter(LoadedWeights("", "", copy.deepcopy(network), uncalibrated), "cpu")
     items = [item for of_set in calibration.values() for item in of_set]
