@@ -150,6 +150,10 @@ class Capacity:
     def capacity_fps(self) -> float:
         return 1000.0 / self.frame_ms
 
+    def ask(self, site_fps: float) -> None:
+        """The site asks for so many frames a second from now on."""
+        self._site_fps = site_fps
+
     def add_frames(self, ms: float, frames: int) -> None:
         """Learn from a real batch: ``ms`` from taking it to publishing it."""
         for _ in range(frames):

@@ -16,7 +16,8 @@ from core.clock import Clock
 from core.commands import CommandListener
 from core.heartbeat import HeartbeatSender
 from core.messages import Command, Keys, Reply, Service
-from core.settings import CameraSettings, ModelSettings
+from core.reloading import Reloads, Rounds
+from core.settings import CameraSettings, ModelSettings, Site
 from core.site_file import LoadedSite
 from inference.capacity import Capacity, fitted_capacity
 from inference.decoding import PictureError, decode_picture
@@ -87,17 +88,46 @@ class _Surroundings:
         self._heartbeat.fact("asked_fps", f"{self._capacity.asked_fps:.2f}")
 
 
-def _answer_count(command: Command, counter: SharedCounter, capacity: Capacity) -> Reply:
-    """Count the picture that came with a command."""
-    if not command.payload or len(command.payload) > MOST_COMMAND_BYTES:
-        return Reply(id=command.id, ok=False, error="count needs a picture of at most 32 MB")
-    try:
-        picture = decode_picture(command.payload)
-    except PictureError:
-        return Reply(id=command.id, ok=False, error="the file is no picture that can be read")
-    source = command.arguments.get("source", "picture")
-    result = counter.count([picture], capacity.max_side)[0]
-    return Reply(id=command.id, ok=True, result=result_item(result, source, 0, None))
+class _Engine:
+    """The model, with the size of its input fitted to what a site asks."""
+
+    def __init__(self, counter: Counter, site: Site) -> None:
+        self.counter = counter
+        self.shared = SharedCounter(counter, site.model)
+        self.capacity = fitted_capacity(counter, site.model, site.frames_per_second)
+        self._model = site.model
+        self._log(site)
+
+    def fit(self, site: Site) -> None:
+        """Count as this site asks from now on; measure again only if its model section differs."""
+        if site.model != self._model:
+            self.shared.use(site.model)
+            self.capacity = fitted_capacity(self.counter, site.model, site.frames_per_second)
+            self._model = site.model
+            self._log(site)
+        self.capacity.ask(site.frames_per_second)
+
+    def answer_count(self, command: Command) -> Reply:
+        """Count the picture that came with a command."""
+        if not command.payload or len(command.payload) > MOST_COMMAND_BYTES:
+            return Reply(id=command.id, ok=False, error="count needs a picture of at most 32 MB")
+        try:
+            picture = decode_picture(command.payload)
+        except PictureError:
+            return Reply(id=command.id, ok=False, error="the file is no picture that can be read")
+        source = command.arguments.get("source", "picture")
+        result = self.shared.count([picture], self.capacity.max_side)[0]
+        return Reply(id=command.id, ok=True, result=result_item(result, source, 0, None))
+
+    def _log(self, site: Site) -> None:
+        log.info(
+            "model ready",
+            model=self.counter.name,
+            device=self.counter.device,
+            max_side=self.capacity.max_side,
+            capacity_fps=round(self.capacity.capacity_fps, 2),
+            asked_fps=round(site.frames_per_second, 2),
+        )
 
 
 def _facts(heartbeat: HeartbeatSender, counter: Counter, model: ModelSettings) -> None:
@@ -121,54 +151,62 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
     site = loaded.site
     torch.set_num_threads(available_cores())
     counter = Counter.load(site.model.name, device=site.model.device)
-    capacity = fitted_capacity(counter, site.model, site.frames_per_second)
-    log.info(
-        "model ready",
-        model=counter.name,
-        device=counter.device,
-        max_side=capacity.max_side,
-        capacity_fps=round(capacity.capacity_fps, 2),
-        asked_fps=round(site.frames_per_second, 2),
-    )
+    engine = _Engine(counter, site)
     keys = Keys(site.broker.shards)
     client, reader = connect(url), connect_reader(url)
     clock = Clock(client)
-    shared = SharedCounter(counter, site.model)
-    listener = CommandListener(
-        url, keys, Service.WORKER, {"count": lambda c: _answer_count(c, shared, capacity)}
-    )
     heartbeat = HeartbeatSender(
         Service.WORKER, client, clock, config_version=loaded.version, version=version("headcount")
     )
-    with heartbeat, listener:
-        _facts(heartbeat, counter, site.model)
-        surroundings = _Surroundings(client, keys, clock, capacity, heartbeat)
-        surroundings.publish()
-        recorded = [camera for camera in site.cameras if must_count_every(camera)]
-        live = [camera for camera in site.cameras if not must_count_every(camera)]
-        lease_ms = max(LEASE_MS, int(5 * capacity.frame_ms))
-        worker = Worker(
-            shared,
-            LiveFrames(reader, client, keys, live, heartbeat.id, clock, heartbeat.count),
-            RecordedFrames(client, keys, recorded, heartbeat.id, lease_ms, heartbeat.count),
-            Publisher(
-                client,
-                keys,
-                clock,
-                model=ModelIdentity(
-                    counter.name,
-                    counter.weights_hash,
-                    site.model.steps or counter.default_steps,
-                    site.model.samples,
-                ),
-                worker=heartbeat.id,
-                pictures=site.privacy.pictures,
-            ),
-            capacity,
-            age_limit_s=min(camera.age_limit for camera in site.cameras),
-            count=heartbeat.count,
-            tick=surroundings.look,
-            workers=lambda: surroundings.workers,
-        )
-        worker.run(stop)
+    rounds = Rounds(stop)
+    reloads = Reloads(loaded, heartbeat, rounds.begin_anew)
+    handlers = {"count": engine.answer_count, "reload": reloads.answer}
+    with heartbeat, CommandListener(url, keys, Service.WORKER, handlers):
+        for now, ended in rounds.sites(loaded):
+            heartbeat.runs(now.version)
+            engine.fit(now.site)
+            _facts(heartbeat, counter, now.site.model)
+            _count(now.site, engine, client, reader, clock, heartbeat, ended)
     log.info("worker stopped")
+
+
+def _count(
+    site: Site,
+    engine: _Engine,
+    client: redis.Redis,
+    reader: redis.Redis,
+    clock: Clock,
+    heartbeat: HeartbeatSender,
+    stop: threading.Event,
+) -> None:
+    """Count the frames of a site's cameras until ``stop`` is set."""
+    keys, counter, capacity = Keys(site.broker.shards), engine.counter, engine.capacity
+    surroundings = _Surroundings(client, keys, clock, capacity, heartbeat)
+    surroundings.publish()
+    recorded = [camera for camera in site.cameras if must_count_every(camera)]
+    live = [camera for camera in site.cameras if not must_count_every(camera)]
+    lease_ms = max(LEASE_MS, int(5 * capacity.frame_ms))
+    worker = Worker(
+        engine.shared,
+        LiveFrames(reader, client, keys, live, heartbeat.id, clock, heartbeat.count),
+        RecordedFrames(client, keys, recorded, heartbeat.id, lease_ms, heartbeat.count),
+        Publisher(
+            client,
+            keys,
+            clock,
+            model=ModelIdentity(
+                counter.name,
+                counter.weights_hash,
+                site.model.steps or counter.default_steps,
+                site.model.samples,
+            ),
+            worker=heartbeat.id,
+            pictures=site.privacy.pictures,
+        ),
+        capacity,
+        age_limit_s=min(camera.age_limit for camera in site.cameras),
+        count=heartbeat.count,
+        tick=surroundings.look,
+        workers=lambda: surroundings.workers,
+    )
+    worker.run(stop)

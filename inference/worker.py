@@ -45,6 +45,10 @@ class SharedCounter:
     def device(self) -> str:
         return self._counter.device
 
+    def use(self, model: ModelSettings) -> None:
+        """Count with these steps and samples from now on."""
+        self._model = model
+
     def count(self, pictures: Sequence[NDArray[np.uint8]], max_side: int) -> list[CrowdReading]:
         """One reading per picture, with the site's steps and samples."""
         with self._lock:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from core.commands import send_command
 from core.messages import Heartbeat, Reading, Service
@@ -66,6 +67,7 @@ def test_a_worker_says_what_it_can_and_counts(loaded: LoadedSite, bench: Bench) 
         assert all(0 <= x <= 1 and 0 <= y <= 1 for x, y, _ in reading.heads)
         assert reading.worker == heartbeat.id
         assert reading.model_hash == facts["weights_hash"]
+        assert (reading.max_side, reading.steps, reading.samples) == (256, 1, 1)
 
 
 def test_a_picture_is_counted_on_command(loaded: LoadedSite, bench: Bench) -> None:
@@ -91,3 +93,23 @@ def test_missing_weights_are_said_at_the_start(
     loaded = make_site(tmp_path, model={"name": "huge"})
     with pytest.raises(WeightsError, match="huge"):
         run(loaded, redis_url, threading.Event())
+
+
+def test_a_new_camera_is_counted_and_privacy_applies_without_a_restart(
+    loaded: LoadedSite, bench: Bench
+) -> None:
+    with service(loaded, bench) as heartbeat:
+        bench.put("gate-1", seq=1)
+        wait_until(bench.readings, READY_WITHIN_S)
+        cameras = [{"id": name, "source": f"rtsp://127.0.0.1:9/{name}"} for name in ("gate-1", "x")]
+        site = {"cameras": cameras, "model": {"name": "tiny", "steps": 1, "max_side": 128}}
+        loaded.path.write_text(yaml.safe_dump({**site, "privacy": {"pictures": "none"}}))
+
+        reply = send_command(bench.client, bench.keys, Service.WORKER, "reload", timeout_s=30)
+
+        assert reply.ok, reply.error
+        bench.put("x", seq=1)
+        readings = wait_until(lambda: [each for each in bench.readings() if each.camera == "x"])
+        assert (readings[0].worker, readings[0].max_side) == (heartbeat.id, 128)
+        assert bench.pictures("gate-1")
+        assert bench.pictures("x") == []
