@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.settings import Site, Zone
-from crowd.ground import Ground
-from crowd.pose import GroundError
+from core.settings import Site
+from dashboard.calibration import calibration_faults
 from headcount.failures import InputError, say
 from headcount.site_loading import load
 from headcount.weights import require_weights
-
-USUAL_ASPECTS = (16 / 9, 4 / 3)  # the file does not say what shape the camera's picture has
 
 
 def capacity_sentence(site: Site) -> tuple[str, bool]:
@@ -28,34 +25,17 @@ def capacity_sentence(site: Site) -> tuple[str, bool]:
     return text, capacity.capacity_fps >= site.frames_per_second
 
 
-def calibration_faults(site: Site) -> list[str]:
-    """What is wrong with ground calibrations, one sentence each, whatever shape the picture has."""
-    faults = []
-    for index, camera in enumerate(site.cameras):
-        for number, zone in enumerate(camera.zones):
-            if zone.ground is None:
-                continue
-            found = [_calibration_fault(zone, aspect) for aspect in USUAL_ASPECTS]
-            if all(found):
-                faults.append(f"cameras[{index}].zones[{number}].ground: {found[0]}")
-    return faults
+def require_usable(path: Path, site: Site) -> None:
+    """What a valid file can still have wrong.
 
-
-def _calibration_fault(zone: Zone, aspect: float) -> str:
-    """Why a calibration cannot be used on pictures of this width over height, or nothing."""
-    assert zone.ground is not None
-    settings = zone.ground
-    try:
-        Ground(
-            settings.picture,
-            settings.metres,
-            aspect,
-            settings.head_height,
-            settings.camera_height,
-        ).area_m2(zone.polygon)
-    except GroundError as error:
-        return str(error)
-    return ""
+    Raises:
+        InputError: a calibration cannot be used.
+        WeightsMissingError: the model's weights are not there.
+    """
+    require_weights(site.model.name)
+    faults = calibration_faults(site)
+    if faults:
+        raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
 
 
 def check_site(path: Path, *, measure: bool) -> None:
@@ -67,10 +47,7 @@ def check_site(path: Path, *, measure: bool) -> None:
         WeightsMissingError: the model's weights are not there.
     """
     site = load(path).site
-    require_weights(site.model.name)
-    faults = calibration_faults(site)
-    if faults:
-        raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
+    require_usable(path, site)
     zones = sum(len(camera.zones) for camera in site.cameras)
     channels = len(site.alerts.channels)
     print(

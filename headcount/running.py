@@ -14,6 +14,7 @@ from typing import TypeAlias
 from core.settings import Site
 from core.site_file import LoadedSite
 from headcount.failures import InputError, say
+from headcount.hangup import ReloadOnHangup
 from headcount.site_broker import site_broker
 from headcount.site_loading import load
 from headcount.supervisor import StopSignals, Supervisor
@@ -98,7 +99,7 @@ def run_site(
         timer.daemon = True
         if for_seconds is not None:
             timer.start()
-        with companion(loaded, broker.url):
+        with companion(loaded, broker.url), ReloadOnHangup(loaded, broker.url, signals.stop):
             Supervisor(path.resolve(), broker).run(signals)
         timer.cancel()
         announcer.join(timeout=3)

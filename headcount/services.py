@@ -8,7 +8,9 @@ from pathlib import Path
 
 from core.broker import broker_url, check_broker, wait_for_broker
 from core.logging import configure_logging
+from core.messages import Service
 from headcount.failures import InputError
+from headcount.hangup import ReloadOnHangup
 from headcount.signals import SUPERVISOR_VARIABLE, stop_event, tie_to_supervisor
 from headcount.site_loading import load
 from headcount.weights import require_weights
@@ -43,4 +45,5 @@ def run_service(service: str, site_path: Path) -> None:
         wait_for_broker(url, stop)  # it has been there; ending would only add our own start to it
     else:
         check_broker(url)
-    import_module(ROOMS[service]).run(loaded, url, stop)
+    with ReloadOnHangup(loaded, url, stop, [Service(service)]):
+        import_module(ROOMS[service]).run(loaded, url, stop)
