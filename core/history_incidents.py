@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
@@ -16,6 +17,7 @@ def incidents(
     *,
     open_only: bool = False,
     camera: str | None = None,
+    cameras: Collection[str] | None = None,
     from_ms: int | None = None,
     to_ms: int | None = None,
     limit: int = MOST_INCIDENTS,
@@ -24,6 +26,7 @@ def incidents(
 
     Args:
         camera: only of this camera.
+        cameras: only of these, and of none (the workers').
         from_ms, to_ms: only those that were open at some time between the two.
     """
     query = select(table).order_by(table.c.raised_at.desc(), table.c.id.desc()).limit(limit)
@@ -31,6 +34,8 @@ def incidents(
         query = query.where(table.c.cleared_at.is_(None))
     if camera is not None:
         query = query.where(table.c.camera == camera)
+    if cameras is not None:
+        query = query.where(table.c.camera.in_(["", *cameras]))
     if from_ms is not None:
         query = query.where(or_(table.c.cleared_at.is_(None), table.c.cleared_at >= from_ms))
     if to_ms is not None:

@@ -54,7 +54,7 @@ async def server_error(request: Request, _: Exception) -> Response:
 
 
 def fallback_routes(known: Sequence[BaseRoute]) -> list[BaseRoute]:
-    """What answers under /api and /live when no route of ``known`` does: never a page."""
+    """What answers under /api, /live and /auth when no route of ``known`` does: never a page."""
 
     async def answer(request: Request) -> Response:
         path = request.url.path
@@ -65,7 +65,7 @@ def fallback_routes(known: Sequence[BaseRoute]) -> list[BaseRoute]:
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     return [
         Route(f"{prefix}{path}", answer, methods=methods)
-        for prefix in ("/api", "/live")
+        for prefix in ("/api", "/live", "/auth")
         for path in ("", "/{path:path}")
     ]
 

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core import history as history_queries
+from core.audit import record_audit
 from core.history_schema import incidents
 from core.settings import CameraSettings
 from dashboard.answers import (
@@ -24,11 +25,11 @@ from dashboard.answers import (
 )
 from dashboard.running import Dashboard
 from dashboard.values import CameraValue
+from dashboard.viewer import Viewer, require_camera, viewer_of
 
 STEPS = ("1s", "1m", "1h", "1d", "auto")
 NOTE_LIMIT = 2000  # characters
 DEFAULT_SPAN_MS = 3600 * 1000
-ANONYMOUS = "local"  # who acknowledges while login is off
 INSTANTS = ("raised_at", "cleared_at", "acknowledged_at")
 
 
@@ -84,27 +85,29 @@ class Api:
             Route("/api/v1/incidents/{id:int}/ack", self.acknowledge, methods=["POST"]),
         ]
 
-    def camera(self, camera_id: str) -> CameraSettings:
-        """The camera's settings.
+    def camera(self, request: Request, camera_id: str) -> CameraSettings:
+        """The settings of a camera that the viewer may see.
 
         Raises:
             HTTPException: 404, there is none with this id.
         """
+        require_camera(request, camera_id)
         try:
             return self.dashboard.site.camera(camera_id)
         except KeyError:
             raise not_found(f"there is no camera {camera_id!r}") from None
 
-    def cameras(self, _: Request) -> Response:
-        values = self.dashboard.values
+    def cameras(self, request: Request) -> Response:
+        values, viewer = self.dashboard.values, viewer_of(request)
         now = values.now_ms()
-        return JSONResponse([camera_json(value, now) for value in values.cameras()])
+        seen = [value for value in values.cameras() if viewer.may_see(value.id)]
+        return JSONResponse([camera_json(value, now) for value in seen])
 
     def history(self, request: Request) -> Response:
         query = request.query_params
         if "camera" not in query:
             raise bad_request("camera=ID is needed")
-        settings = self.camera(query["camera"])
+        settings = self.camera(request, query["camera"])
         zone = query.get("zone", settings.zones[0].id)
         if zone not in {each.id for each in settings.zones}:
             raise not_found(f"camera {settings.id!r} has no zone {zone!r}")
@@ -129,12 +132,13 @@ class Api:
     def incidents(self, request: Request) -> Response:
         camera = request.query_params.get("camera")
         if camera is not None:
-            self.camera(camera)
+            self.camera(request, camera)
         with self.dashboard.history.snapshot() as connection:
             rows = history_queries.incidents(
                 connection,
                 open_only=query_flag(request, "open"),
                 camera=camera,
+                cameras=viewer_of(request).cameras,
                 from_ms=query_instant(request, "from", self.zone),
                 to_ms=query_instant(request, "to", self.zone),
             )
@@ -145,24 +149,27 @@ class Api:
         if not isinstance(note, str) or len(note) > NOTE_LIMIT:
             raise bad_request(f"note must be text of at most {NOTE_LIMIT} characters")
         incident = int(request.path_params["id"])
-        done = await run_in_threadpool(acknowledge, self.dashboard, incident, note, ANONYMOUS)
+        viewer = viewer_of(request)
+        done = await run_in_threadpool(acknowledge, self.dashboard, incident, note, viewer)
         if not done:
             raise conflict(f"incident {incident} is already acknowledged")
-        return JSONResponse({"id": incident, "acknowledged_by": ANONYMOUS, "note": note})
+        return JSONResponse({"id": incident, "acknowledged_by": viewer.name, "note": note})
 
 
-def acknowledge(dashboard: Dashboard, incident: int, note: str, by: str) -> bool:
+def acknowledge(dashboard: Dashboard, incident: int, note: str, viewer: Viewer) -> bool:
     """Acknowledge an incident; False when somebody did before.
 
     Raises:
-        HTTPException: 404, there is none with this id.
+        HTTPException: 404, the viewer can see none with this id.
     """
     now = dashboard.values.now_ms()
     with dashboard.history.transaction() as connection:
-        if history_queries.acknowledge(connection, incident, by, note, now):
-            return True
-        known = connection.execute(select(incidents.c.id).where(incidents.c.id == incident))
-        found = known.first() is not None
-    if not found:
-        raise not_found(f"there is no incident {incident}")
-    return False
+        place = select(incidents.c.camera).where(incidents.c.id == incident)
+        found = connection.execute(place).first()
+        if found is None or not viewer.may_see(found.camera):
+            raise not_found(f"there is no incident {incident}")
+        done = history_queries.acknowledge(connection, incident, viewer.name, note, now)
+        if done:
+            name = f"incident {incident}"
+            record_audit(connection, now, viewer.name, "incident acknowledged", name, note)
+    return done

@@ -18,6 +18,7 @@ from crowd.zones import WHOLE_PICTURE
 from dashboard.language import LANGUAGES, viewer_language
 from dashboard.running import Dashboard
 from dashboard.text import live_text
+from dashboard.viewer import current_viewer
 
 FOLDER = Path(__file__).with_name("live")
 # In this order one module: later files use the names of earlier ones.
@@ -72,13 +73,17 @@ def _show(dashboard: Dashboard, extra: dict[str, Any], key: str) -> str | None:
 
 def site_data(dashboard: Dashboard) -> dict[str, Any]:
     """What does not change while the page is open: names, levels, words."""
-    site = dashboard.site
+    site, viewer = dashboard.site, current_viewer()
     return {
         "site": site.site.name,
         "timezone": site.site.timezone,
         "language": viewer_language(),
         "text": live_text(),
-        "cameras": [camera_data(dashboard, settings) for settings in site.cameras],
+        "cameras": [
+            camera_data(dashboard, settings)
+            for settings in site.cameras
+            if viewer.may_see(settings.id)
+        ],
     }
 
 

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from dashboard.api import camera_json, incident_json
 from dashboard.running import Dashboard
 from dashboard.values import CameraValue
+from dashboard.viewer import Viewer, viewer_of
 
 KEEP_ALIVE_S = 5.0
 RECONNECT_MS = 2000
@@ -37,9 +38,10 @@ class Events:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=headers)
-        return StreamingResponse(self._events(), media_type="text/event-stream", headers=headers)
+        events = self._events(viewer_of(request))
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
-    async def _events(self) -> AsyncIterator[str]:
+    async def _events(self, viewer: Viewer) -> AsyncIterator[str]:
         values = self.dashboard.values
         revision, incidents = -1, -1
         yield f"retry: {RECONNECT_MS}\n\n"
@@ -50,10 +52,15 @@ class Events:
                 revision, cameras = values.changed_since(revision)
                 if full:  # of this moment, as the API gives them
                     cameras = values.cameras()
-                event = self.event(cameras, full=full)
+                seen = [value for value in cameras if viewer.may_see(value.id)]
+                event = self.event(seen, full=full)
                 if values.incidents_revision != incidents:
                     incidents = values.incidents_revision
-                    event["incidents"] = [incident_json(row) for row in values.open_incidents]
+                    event["incidents"] = [
+                        incident_json(row)
+                        for row in values.open_incidents
+                        if viewer.may_see(row["camera"])
+                    ]
                 yield f"event: values\ndata: {json.dumps(event, separators=(',', ':'))}\n\n"
                 try:
                     await asyncio.wait_for(changed.wait(), timeout=KEEP_ALIVE_S)

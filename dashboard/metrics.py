@@ -17,8 +17,10 @@ from starlette.routing import BaseRoute, Route
 
 from core.history_schema import outbox
 from core.messages import Heartbeat
+from core.roles import Viewer
 from dashboard.running import Dashboard
 from dashboard.values import LEVELS, CameraValue
+from dashboard.viewer import viewer_of
 
 PREFIX = "headcount_"
 _NAMED = re.compile(r"^(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<labels>.*)\})?$")
@@ -39,7 +41,7 @@ def parse_name(text: str) -> tuple[str, dict[str, str]] | None:
     return name, labels
 
 
-def heartbeat_metrics(heartbeats: Iterable[Heartbeat]) -> Iterator[Metric]:
+def heartbeat_metrics(heartbeats: Iterable[Heartbeat], viewer: Viewer) -> Iterator[Metric]:
     """What the processes count themselves, with the process in the labels."""
     samples: dict[str, list[tuple[dict[str, str], float]]] = {}
     up = GaugeMetricFamily(
@@ -56,7 +58,7 @@ def heartbeat_metrics(heartbeats: Iterable[Heartbeat]) -> Iterator[Metric]:
         offset.add_metric(list(process.values()), heartbeat.clock_offset_ms / 1000)
         for text, value in heartbeat.counters.items():
             parsed = parse_name(text)
-            if parsed is not None:
+            if parsed is not None and viewer.may_see(parsed[1].get("camera")):
                 samples.setdefault(parsed[0], []).append(({**parsed[1], **process}, value))
     yield up
     yield offset
@@ -104,21 +106,25 @@ def camera_metrics(cameras: Iterable[CameraValue], now_ms: int) -> Iterator[Metr
 
 
 class LiveCollector(Collector):
-    """Reads everything at the moment Prometheus asks."""
+    """Reads everything that a viewer may see, at the moment Prometheus asks."""
 
-    def __init__(self, dashboard: Dashboard) -> None:
+    def __init__(self, dashboard: Dashboard, viewer: Viewer) -> None:
         self.dashboard = dashboard
+        self.viewer = viewer
 
     def collect(self) -> Iterator[Metric]:
         values, live = self.dashboard.values, self.dashboard.live
-        yield from camera_metrics(values.cameras(), values.now_ms())
-        yield from heartbeat_metrics(live.heartbeats())
+        cameras = [value for value in values.cameras() if self.viewer.may_see(value.id)]
+        yield from camera_metrics(cameras, values.now_ms())
+        yield from heartbeat_metrics(live.heartbeats(), self.viewer)
         yield from self._states()
         incidents = GaugeMetricFamily(
             "headcount_incidents_open", "Open incidents.", labels=["kind", "level"]
         )
         tally: dict[tuple[str, str], int] = {}
         for row in values.open_incidents:
+            if not self.viewer.may_see(row["camera"]):
+                continue
             key = (str(row["kind"]), str(row["level"]))
             tally[key] = tally.get(key, 0) + 1
         for (kind, level), number in tally.items():
@@ -141,7 +147,7 @@ class LiveCollector(Collector):
         for camera in self.dashboard.site.cameras:
             state = self.dashboard.live.state(camera.id)
             for name, family in kinds.items():
-                if state is not None:
+                if state is not None and self.viewer.may_see(camera.id):
                     family.add_metric([camera.id], getattr(state, name))
         yield from kinds.values()
 
@@ -193,8 +199,6 @@ class Metrics:
 
     def __init__(self, dashboard: Dashboard) -> None:
         self.dashboard = dashboard
-        self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(LiveCollector(dashboard))
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/healthz", self.health), Route("/metrics", self.metrics)]
@@ -205,5 +209,7 @@ class Metrics:
             return JSONResponse({"status": "failing", "problems": found}, 503)
         return JSONResponse({"status": "ok"})
 
-    def metrics(self, _: Request) -> Response:
-        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
+    def metrics(self, request: Request) -> Response:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(LiveCollector(self.dashboard, viewer_of(request)))
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from dashboard.answers import bad_request, iso, not_found
 from dashboard.overlay import Drawn, parse_layers
 from dashboard.running import Dashboard
+from dashboard.viewer import require_camera
 
 DEFAULT_OVERLAY = "heads,map"
 BOUNDARY = "frame"
@@ -24,7 +25,6 @@ class LivePictures:
 
     def __init__(self, dashboard: Dashboard) -> None:
         self.dashboard = dashboard
-        self.cameras = {camera.id for camera in dashboard.site.cameras}
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -39,7 +39,8 @@ class LivePictures:
             HTTPException: 404 for an unknown camera, 400 for an unknown layer.
         """
         camera = request.path_params["camera"]
-        if camera not in self.cameras:
+        require_camera(request, camera)
+        if camera not in {each.id for each in self.dashboard.site.cameras}:
             raise not_found(f"there is no camera {camera!r}")
         try:
             return camera, parse_layers(request.query_params.get("overlay", DEFAULT_OVERLAY))

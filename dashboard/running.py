@@ -12,11 +12,12 @@ from core.history import History
 from core.live import LiveView
 from core.settings import Site
 from core.site_file import LoadedSite
+from dashboard.identity import Identities
 from dashboard.overlay import Overlays
 from dashboard.values import Values
 
 
-@dataclass(frozen=True)
+@dataclass
 class Dashboard:
     """What the API and the pages work with; one per process, however many viewers."""
 
@@ -25,10 +26,21 @@ class Dashboard:
     history: History
     values: Values
     overlays: Overlays
+    identities: Identities
 
     @property
     def site(self) -> Site:
         return self.loaded.site
+
+    def take_over(self, loaded: LoadedSite) -> None:
+        """Show another configuration of the site from now on."""
+        old, new = self.site.cameras, loaded.site.cameras
+        kept = {camera.id for camera in new}
+        self.live.watch([*new, *(camera for camera in old if camera.id not in kept)])
+        self.overlays.watch(new)
+        self.loaded = loaded
+        self.values.watch(new)
+        self.live.watch(new)
 
 
 _running: list[Dashboard] = []

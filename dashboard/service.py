@@ -23,17 +23,23 @@ from streamlit.web import bootstrap
 
 from core.broker import connect
 from core.clock import Clock
+from core.commands import CommandListener
+from core.config_versions import record
 from core.heartbeat import HeartbeatSender
 from core.history import History
 from core.live import LiveView
 from core.messages import Keys, Service
+from core.reloading import Reloads
 from core.settings import DashboardSettings
 from core.site_file import LoadedSite
-from dashboard.access import LOOPBACK_NAMES, Access
+from dashboard.access import Access
 from dashboard.answers import fallback_routes, http_error, server_error
 from dashboard.api import Api
 from dashboard.events import Events
+from dashboard.identity import Identities
+from dashboard.login import Login
 from dashboard.metrics import Metrics
+from dashboard.oidc import Oidc
 from dashboard.overlay import Overlays
 from dashboard.pictures import LivePictures
 from dashboard.running import Dashboard, announce
@@ -44,6 +50,7 @@ from dashboard.values import Values
 log = structlog.get_logger()
 
 SCRIPT = Path(__file__).with_name("pages") / "main.py"
+STARTED = "start"  # who applied a configuration that was there when the dashboard started
 BIND_VARIABLE = "HEADCOUNT_DASHBOARD_BIND"
 GRACE_S = 3  # for requests in flight when the service stops
 
@@ -115,9 +122,11 @@ def parts(loaded: LoadedSite, url: str) -> Iterator[Dashboard]:
     site = loaded.site
     history = History.open(site.history.url)
     client = connect(url)
-    live = LiveView(url, Keys(site.broker.shards), site.cameras, pictures=True)
+    keys = Keys(site.broker.shards)
+    live = LiveView(url, keys, site.cameras, pictures=True)
     overlays = Overlays(live, site.cameras)
     values = Values(site.cameras, live, overlays, history)
+    identities = Identities(history, lambda: site.access)
     sender = HeartbeatSender(
         Service.DASHBOARD,
         client,
@@ -128,8 +137,11 @@ def parts(loaded: LoadedSite, url: str) -> Iterator[Dashboard]:
     try:
         live.start()
         values.start()
-        with sender:
-            yield Dashboard(loaded, live, history, values, overlays)
+        dashboard = Dashboard(loaded, live, history, values, overlays, identities)
+        note_applied(dashboard)
+        handlers = {"reload": Reloads(loaded, sender, dashboard.take_over).answer}
+        with sender, CommandListener(url, keys, Service.DASHBOARD, handlers):
+            yield dashboard
     finally:
         values.stop()
         live.stop()
@@ -137,9 +149,18 @@ def parts(loaded: LoadedSite, url: str) -> Iterator[Dashboard]:
         history.close()
 
 
+def note_applied(dashboard: Dashboard) -> None:
+    """Note what is run as an applied configuration, where it is another than the last one."""
+    with dashboard.history.transaction() as connection:
+        record(connection, dashboard.loaded, STARTED, dashboard.values.now_ms())
+
+
 def application(dashboard: Dashboard) -> App:
     """Our routes first, then Streamlit's, all behind `Access`."""
+    login = Login(dashboard)
     routes: list[BaseRoute] = [
+        *login.routes(),
+        *Oidc(dashboard, login).routes(),
         *Metrics(dashboard).routes(),
         *Events(dashboard).routes(),
         *Api(dashboard).routes(),
@@ -147,11 +168,11 @@ def application(dashboard: Dashboard) -> App:
     ]
     routes += fallback_routes(routes)
     routes += shell_routes(("/", "/camera", "/incidents", "/system"))
-    loopback = dashboard.site.dashboard.host in LOOPBACK_NAMES
+    access = Middleware(Access, dashboard.identities, lambda: dashboard.site.dashboard)
     return App(
         SCRIPT,
         routes=routes,
-        middleware=[Middleware(Access, loopback=loopback)],
+        middleware=[access],
         exception_handlers={HTTPException: http_error, Exception: server_error},
     )
 

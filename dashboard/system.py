@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.messages import Heartbeat, Service
+from core.roles import Viewer
 from core.site_file import LoadedSite
 from dashboard.metrics import notification_tally
 from dashboard.running import Dashboard
@@ -26,8 +27,8 @@ class Problem:
     sentence: str
 
 
-def find_problems(dashboard: Dashboard) -> list[Problem]:
-    """Everything that is wrong on this site now, the worst first."""
+def find_problems(dashboard: Dashboard, viewer: Viewer) -> list[Problem]:
+    """Everything that is wrong now with what the viewer may see, the worst first."""
     heartbeats = dashboard.live.heartbeats()
     found = []
     if not dashboard.live.broker_ok:
@@ -36,7 +37,8 @@ def find_problems(dashboard: Dashboard) -> list[Problem]:
         found += service_problems(heartbeats)
     if not dashboard.values.history_ok:
         found.append(Problem("critical", say("problem.history")))
-    found += camera_problems(dashboard.values.cameras())
+    seen = [value for value in dashboard.values.cameras() if viewer.may_see(value.id)]
+    found += camera_problems(seen)
     found += capacity_problems(heartbeats, dashboard.site.frames_per_second)
     failing = notification_tally(dashboard).get("failing", 0)
     if failing:

@@ -7,10 +7,12 @@ import streamlit as st
 from dashboard import component
 from dashboard.running import running
 from dashboard.text import say
+from dashboard.viewer import current_viewer
 
 dashboard = running()
-names = {camera.id: camera.title for camera in dashboard.site.cameras}
-asked = st.query_params.get("camera", next(iter(names)))
+viewer = current_viewer()
+names = {camera.id: camera.title for camera in dashboard.site.cameras if viewer.may_see(camera.id)}
+asked = st.query_params.get("camera", next(iter(names), None))
 
 
 def follow() -> None:

@@ -10,9 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import history as history_queries
 from dashboard import markup
-from dashboard.api import ANONYMOUS, acknowledge
+from dashboard.api import acknowledge
 from dashboard.running import running
 from dashboard.text import say
+from dashboard.viewer import current_viewer
 
 DAY_MS = 86_400_000
 NOTE_LIMIT = 2000
@@ -77,7 +78,7 @@ def read(**query: Any) -> list[dict[str, Any]] | None:
     """Incidents, or None after saying that they cannot be read."""
     try:
         with dashboard.history.snapshot() as connection:
-            return history_queries.incidents(connection, **query)
+            return history_queries.incidents(connection, cameras=current_viewer().cameras, **query)
     except SQLAlchemyError as error:
         st.error(say("incidents.failed", error=str(error).splitlines()[0]))
         return None
@@ -95,7 +96,7 @@ def form(incident: dict[str, Any]) -> None:
         pressed = columns[1].form_submit_button(say("incidents.acknowledge"), width="stretch")
     if not pressed:
         return
-    if acknowledge(dashboard, number, note, ANONYMOUS):
+    if acknowledge(dashboard, number, note, current_viewer()):
         st.toast(say("incidents.done", id=number))
     else:
         st.toast(say("incidents.already", id=number))
@@ -111,7 +112,7 @@ def show_open() -> None:
     for incident in incidents or ():
         with st.container(key=f"open-incident-{incident['id']}"):
             st.html(markup.page(card(incident, now), theme))
-            if incident["acknowledged_at"] is None:
+            if incident["acknowledged_at"] is None and current_viewer().may_acknowledge:
                 form(incident)
 
 

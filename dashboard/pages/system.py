@@ -12,6 +12,7 @@ from dashboard.metrics import notification_tally
 from dashboard.running import running
 from dashboard.system import capacity_sentence, find_problems
 from dashboard.text import say
+from dashboard.viewer import current_viewer
 
 dashboard = running()
 zone = dashboard.site.site.zone
@@ -20,7 +21,7 @@ MODEL_FACTS_HIDDEN = {"capacity_fps"}
 
 
 def problems() -> str:
-    found = find_problems(dashboard)
+    found = find_problems(dashboard, current_viewer())
     if not found:
         return f"<p class='fine'>{markup.chip('normal', say('system.fine'))}</p>"
     rows = "".join(
@@ -52,7 +53,10 @@ def cameras(now: int) -> str:
     head = ["camera", "status", "state", "since", "frame_age", "reading_age", "source"]
     head += ["frames", "drops", "reconnects"]
     rows = []
+    viewer = current_viewer()
     for value in dashboard.values.cameras():
+        if not viewer.may_see(value.id):
+            continue
         state = dashboard.live.state(value.id)
         ok = value.status == "ok"
         words = say("system.ok") if ok else say(f"reason.{value.reason or 'null'}")
