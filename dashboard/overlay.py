@@ -158,6 +158,15 @@ class Overlays:
         self._drawn: dict[tuple[str, frozenset[str]], Drawn] = {}
         self._drawing = {camera.id: threading.Lock() for camera in cameras}
 
+    def watch(self, cameras: Sequence[CameraSettings]) -> None:
+        """Draw these cameras' pictures from now on, with these zones."""
+        with self._lock:
+            self._drawing |= {camera.id: threading.Lock() for camera in cameras}
+            self.zones = {camera.id: camera.zones for camera in cameras}
+            self._drawn.clear()
+            for camera in self._pairs.keys() - self.zones.keys():
+                del self._pairs[camera]
+
     def latest(self, camera: str) -> tuple[Picture, Reading | None] | None:
         """The newest picture that can be shown with its reading; None before the first."""
         picture = self.live.picture(camera)
@@ -180,7 +189,7 @@ class Overlays:
         with self._drawing[camera]:
             drawn = self._drawn.get((camera, layers))
             if drawn is None or drawn.seq != picture.seq or drawn.matched != (reading is not None):
-                jpeg = draw(picture, reading, self.zones[camera], layers)
+                jpeg = draw(picture, reading, self.zones.get(camera, []), layers)
                 drawn = Drawn(jpeg, picture.seq, picture.captured_at, reading is not None)
                 self._drawn[camera, layers] = drawn
         return drawn

@@ -104,6 +104,7 @@ class Values:
         }
         self._revision = 0
         self._lock = threading.Lock()
+        self._looking = threading.RLock()  # held while cameras are gone through
         self._subscribers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="values", daemon=True)
@@ -122,6 +123,19 @@ class Values:
         self._notify()
         self._thread.join(timeout=5)
 
+    def watch(self, cameras: Sequence[CameraSettings]) -> None:
+        """Give the values of these cameras from now on; nobody looks at others when it returns."""
+        ids = {camera.id for camera in cameras}
+        with self._looking, self._lock:
+            self.settings = tuple(cameras)
+            for known in (self._current, self._recent, self._last_ok):
+                for camera in known.keys() - ids:
+                    del known[camera]
+            for camera in ids - self._recent.keys():
+                self._recent[camera] = deque(maxlen=RECENT_KEPT)
+            self._revision += 1
+        self._notify()
+
     @property
     def stopping(self) -> bool:
         return self._stop.is_set()
@@ -135,7 +149,8 @@ class Values:
 
     def cameras(self) -> list[CameraValue]:
         """All cameras as they are at this moment, in the site's order."""
-        return [self._value(settings) for settings in self.settings]
+        with self._looking:
+            return [self._value(settings) for settings in self.settings]
 
     def changed_since(self, revision: int) -> tuple[int, list[CameraValue]]:
         """The cameras whose value changed after ``revision``, and the newest revision."""
@@ -146,7 +161,7 @@ class Values:
     def recent(self, camera: str) -> list[tuple[int, float | None]]:
         """Counts of the last five minutes as (ms UTC, people), None where unknown."""
         with self._lock:
-            return list(self._recent[camera])
+            return list(self._recent.get(camera, ()))
 
     @contextmanager
     def changes(self) -> Iterator[asyncio.Event]:
@@ -214,7 +229,10 @@ class Values:
 
     def _refresh(self, now: int) -> bool:
         """Take over the values of this moment; True when one changed."""
-        values = [self._value(settings) for settings in self.settings]
+        with self._looking:
+            return self._take(self.cameras(), now)
+
+    def _take(self, values: Sequence[CameraValue], now: int) -> bool:
         with self._lock:
             before = self._revision
             for value in values:
