@@ -281,6 +281,17 @@ def bench_chain(
     )
 
 
+@bench.command("model")
+def bench_model(
+    weights: Annotated[str, typer.Option(metavar="NAME", help="Weights to use.")] = "tiny",
+    as_json: AsJson = False,
+) -> None:
+    """The model's time beside the ideal time of its convolutions, and its parts."""
+    from headcount.bench_model import bench_model as measure_model
+
+    measure_model(weights, as_json=as_json)
+
+
 @bench.command("chaos")
 def bench_chaos(
     minutes: Annotated[float, typer.Option(min=0.1, help="How long to break things.")] = 5.0,

@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import nn
 
 from headcount.failures import InputError
-from headcount.train import NETWORK, loaded, network_of
+from headcount.training_inputs import NETWORK, loaded, network_of
 from models.baselines import Mcnn
 from models.counter import Counter, default_device
 from models.evaluation import RADII, Evaluation, evaluate

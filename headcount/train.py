@@ -2,159 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
 from pathlib import Path
 from typing import Annotated as Argument
-from typing import Any, TypeVar
 
-import numpy as np
 import torch
 import typer
-from rich.console import Console
-from rich.progress import track
-from safetensors.torch import load_file
-from torch import nn
 
-from core.site_file import SiteFileError, load_yaml
 from headcount.failures import InputError
+from headcount.finetune import finetune, label
+from headcount.training_inputs import (
+    NETWORK,
+    RECIPE,
+    DataOption,
+    MinutesOption,
+    NetworkOption,
+    OutOption,
+    RecipeOption,
+    ResumeOption,
+    SeedOption,
+    console,
+    fit,
+    loaded,
+    network_of,
+    read_data_sets,
+    recipe_of,
+)
 from models.layers import channels_last
-from models.network import CrowdDiffusion, NetworkConfig
-from models.training.crops import BatchStream, CropSource, Example, decoded
-from models.training.data import Annotated, DataError, read_folder, split
-from models.training.run import TrainingRun
-from scenes.training import training_picture
+from models.network import CrowdDiffusion
 
 app = typer.Typer(no_args_is_help=True, help="Train the model, stage by stage (docs/training.md).")
-console = Console(stderr=True)
+app.command()(finetune)
+app.command()(label)
 
-CONFIGS = Path(__file__).parents[1] / "configs"
-DataOption = Argument[Path, typer.Option("--data", help="Folder that holds the data sets.")]
-OutOption = Argument[Path, typer.Option("--out", help="Folder of the run.")]
-MinutesOption = Argument[float, typer.Option("--minutes", min=0.1, help="Budget of the run.")]
-ResumeOption = Argument[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")]
-RecipeOption = Argument[Path, typer.Option("--config", help="The training recipe (YAML).")]
-NetworkOption = Argument[Path, typer.Option("--network", help="Sizes of the network (YAML).")]
-SeedOption = Argument[int, typer.Option("--seed", help="Of weights and crops.")]
-RECIPE = CONFIGS / "training" / "tiny.yaml"
-NETWORK = CONFIGS / "models" / "tiny.yaml"
 LATENT_EVERY = 20  # every so manieth picture tells the latent's mean and deviation
-SCENES, SCENE_SIDE = 240, 448  # rendered pictures and their side in pixels
 AUTOENCODER_CROP, AUTOENCODER_BATCH = 128, 16  # maps are small worlds: many small crops
-
-Module = TypeVar("Module", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class DataSets:
-    """The data sets that the recipe names and that are there, split."""
-
-    train: Mapping[str, list[Annotated]]
-    validation: Mapping[str, list[Annotated]]
-    shares: Mapping[str, float]
-
-
-def read_data_sets(data: Path, shares: Mapping[str, float]) -> DataSets:
-    """Reads the annotations of the data sets; one that is not there is left out and said so.
-
-    Raises:
-        InputError: none is there, or one is damaged.
-    """
-    train, validation = {}, {}
-    try:
-        for name in shares:
-            if name == "scenes":
-                continue
-            if not (data / name).is_dir():
-                console.print(f"{data / name} is not there: training goes on without it")
-                continue
-            train[name], validation[name] = split(read_folder(data / name))
-    except DataError as error:
-        raise InputError(str(error)) from None
-    if not train:
-        expected = ", ".join(name for name in shares if name != "scenes")
-        raise InputError(f"{data}: holds none of the recipe's data sets ({expected})")
-    return DataSets(train, validation, shares)
-
-
-def recipe_of(config: Path) -> dict[str, Any]:
-    """The recipe in a YAML file.
-
-    Raises:
-        InputError: it is unreadable or lacks a key.
-    """
-    try:
-        recipe = load_yaml(config)
-    except SiteFileError as error:
-        raise InputError(str(error)) from None
-    missing = {"batch", "crop", "shares"} - set(recipe or {})
-    if missing:
-        raise InputError(f"{config}: the keys {', '.join(sorted(missing))} are missing")
-    return dict(recipe)
-
-
-def network_of(config: Path) -> NetworkConfig:
-    """The network's sizes in a YAML file.
-
-    Raises:
-        InputError: it is unreadable or has an unknown key.
-    """
-    try:
-        return NetworkConfig.from_mapping(load_yaml(config))
-    except (SiteFileError, TypeError) as error:
-        raise InputError(f"{config}: {error}") from None
-
-
-def loaded(module: Module, run: Path) -> Module:
-    """The module with the best weights of an earlier run.
-
-    Raises:
-        InputError: the run has none yet.
-    """
-    path = run / "best.safetensors"
-    if not path.is_file():
-        raise InputError(f"{path}: not there; run the earlier stage first")
-    module.load_state_dict(load_file(path))
-    return module
-
-
-def rendered_scenes(seed: int) -> list[Example]:
-    """Pictures of our own scenes with their heads, which know more than any annotation."""
-    rng = np.random.default_rng([seed, SCENES])
-    examples = []
-    for _ in track(range(SCENES), "rendering scenes", console=console, transient=True):
-        picture, heads = training_picture(rng, (SCENE_SIDE, SCENE_SIDE))
-        examples.append(Example(picture, heads + np.float32(0.5)))
-    return examples
-
-
-def fit(
-    run: TrainingRun,
-    loss: Callable[..., Any],
-    sets: DataSets,
-    *,
-    crop: int,
-    batch: int,
-    seed: int,
-    resume: bool,
-    squash: bool = False,
-) -> None:
-    """Trains until the budget is used; prints how it goes."""
-    if resume and run.resume():
-        console.print(f"resumed at {run.progress.seconds / 60:.1f} minutes")
-    console.print(f"decoding {sum(map(len, sets.train.values()))} pictures")
-    examples = {name: decoded(items) for name, items in sets.train.items()}
-    if "scenes" in sets.shares:
-        examples["scenes"] = rendered_scenes(seed)
-    source = CropSource(examples, sets.shares, crop, squash=squash)
-    # A resumed run sees new crops, not the first ones again.
-    batches = BatchStream(source, batch, seed + run.progress.step)
-    try:
-        run.fit(batches, loss)
-        share = batches.waited_s / max(run.progress.seconds, 1e-9)
-        console.print(f"done; {share:.0%} of the time was spent waiting for crops")
-    finally:
-        batches.close()
 
 
 @app.command()
@@ -301,6 +183,43 @@ def calibrate(
         highlight=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def pack(
+    data: DataOption,
+    out: Argument[Path, typer.Option("--out", help="The file to write.")],
+    limit: Argument[str, typer.Option("--limit", help="Largest size, such as 40MB.")] = "40MB",
+    config: RecipeOption = RECIPE,
+) -> None:
+    """One compact file of all training pictures and points; `--data FILE` trains from it."""
+    from models.training.pack import PackError, write_pack
+
+    shares = recipe_of(config)["shares"]
+    sets = read_data_sets(data, shares)
+    together = {name: [*sets.train[name], *sets.validation[name]] for name in sets.train}
+    try:
+        written = write_pack(together, out, size_in_bytes(limit))
+    except PackError as error:
+        raise InputError(str(error)) from None
+    console.print(
+        f"{out}: {written.pictures} pictures, {out.stat().st_size / 1e6:.1f} MB, longest side "
+        f"{written.side} pixels, WebP quality {written.quality}",
+        highlight=False,
+    )
+
+
+def size_in_bytes(text: str) -> int:
+    """Bytes of 40MB, 2GB or a plain number.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(kB|MB|GB)?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise InputError(f"--limit {text}: write a size such as 40MB or 2GB")
+    factors = {"": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9}
+    return int(float(match[1]) * factors[(match[2] or "").lower()])
 
 
 if __name__ == "__main__":

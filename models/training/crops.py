@@ -66,6 +66,8 @@ class CropSource:
             passed over.
         size: side of a crop in pixels.
         squash: whole pictures squeezed to the crop's size instead, as in the paper.
+        scales: limits of the scale of pictures without head sizes, log-uniform, by data set where
+            they are not `SCALES`.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class CropSource:
         size: int,
         *,
         squash: bool = False,
+        scales: Mapping[str, tuple[float, float]] | None = None,
     ) -> None:
         self.size = size
+        self.scales = dict(scales or {})
         self.squash = squash
         self.examples = examples
         self.names = [name for name in shares if name in examples]
@@ -91,7 +95,7 @@ class CropSource:
         if self.squash:
             picture, heads = _squeezed(example, self.size)
         else:
-            picture, heads = _cut(example, self.size, rng)
+            picture, heads = _cut(example, self.size, self.scales.get(name, SCALES), rng)
         if rng.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             heads = np.stack([self.size - heads[:, 0], heads[:, 1]], axis=1)
@@ -162,7 +166,9 @@ def _squeezed(item: Example, size: int) -> tuple[Picture, Heads]:
     return picture.astype(np.uint8, copy=False), item.heads * scale
 
 
-def _cut(item: Example, size: int, rng: np.random.Generator) -> tuple[Picture, Heads]:
+def _cut(
+    item: Example, size: int, scales: tuple[float, float], rng: np.random.Generator
+) -> tuple[Picture, Heads]:
     """A window of the picture, scaled to ``size`` x ``size``, with its heads."""
     height, width = item.picture.shape[:2]
     focus: Heads | None = None
@@ -173,7 +179,7 @@ def _cut(item: Example, size: int, rng: np.random.Generator) -> tuple[Picture, H
         scale = float(np.clip(scale, size / max(height, width), 3.0))
         focus = item.heads[chosen] if rng.random() < 0.6 else None
     else:
-        scale = _log_uniform(rng, SCALES)
+        scale = _log_uniform(rng, scales)
         scale = max(scale, size / max(height, width))
     window = size / scale
     left, top = (

@@ -30,6 +30,7 @@ class Annotated:
     path: Path
     heads: NDArray[np.float32]  # (N, 2) x, y in pixels, the first pixel's centre at 0.5, 0.5
     sizes: NDArray[np.float32] | None  # (N,) side of the head's box in pixels, where annotated
+    encoded: NDArray[np.uint8] | None = None  # the picture's file, where `path` is in a pack
 
     def picture(self) -> NDArray[np.uint8]:
         """The decoded picture, (H, W, 3) BGR.
@@ -37,7 +38,10 @@ class Annotated:
         Raises:
             DataError: it cannot be decoded.
         """
-        decoded = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
+        if self.encoded is not None:
+            decoded = cv2.imdecode(self.encoded, cv2.IMREAD_COLOR)
+        else:
+            decoded = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
         if decoded is None:
             raise DataError(f"{self.path}: not a picture that can be decoded")
         return decoded.astype(np.uint8, copy=False)

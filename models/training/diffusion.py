@@ -23,6 +23,7 @@ from models.training.run import TrainingRun
 
 DENOISER_RATE = 1e-3
 CONDITIONER_RATE = 3e-4
+FINETUNING_RATE = 2e-4
 SHARE_AT_T = 0.4  # of the samples: S = 1 starts there, and every sampler begins there
 SHARE_SELF_ALIGNED = 0.5  # of the others: noise is added to the model's own first prediction
 COUNT_WEIGHT = 2.0  # of the count loss on the decoded map
@@ -157,3 +158,28 @@ def diffusion_run(
         {"params": list(model.conditioner.parameters()), "lr": CONDITIONER_RATE},
     ]
     return TrainingRun(model, folder, minutes, groups, validate)
+
+
+def finetuning_run(
+    model: CrowdDiffusion, folder: Path, minutes: float, sets: Mapping[str, Sequence[Annotated]]
+) -> TrainingRun:
+    """A short run from good weights, at low rates; the best by S = 1 on the held-out frames."""
+    model.autoencoder.eval().requires_grad_(False)
+    for part in (model.denoiser, model.conditioner):
+        part.train().requires_grad_(True)
+
+    def validate(ema: nn.Module) -> dict[str, float]:
+        assert isinstance(ema, CrowdDiffusion)
+        errors = [map_errors(ema, items, (1,))["S1"] for items in sets.values()]
+        together = np.concatenate(errors)
+        return {
+            "mae": float(np.abs(together).mean()),
+            "bias": float(together.mean()),
+            "score": float(np.abs(together).mean()),
+        }
+
+    groups = [
+        {"params": list(model.denoiser.parameters()), "lr": FINETUNING_RATE},
+        {"params": list(model.conditioner.parameters()), "lr": FINETUNING_RATE},
+    ]
+    return TrainingRun(model, folder, minutes, groups, validate, validate_every_s=60)

@@ -1,0 +1,163 @@
+"""What the training commands share: their options, and the data, networks and runs they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated as Argument
+from typing import Any, TypeVar
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+from safetensors.torch import load_file
+from torch import nn
+
+from core.site_file import SiteFileError, load_yaml
+from headcount.failures import InputError
+from models.network import NetworkConfig
+from models.training.crops import BatchStream, CropSource, Example, decoded
+from models.training.data import Annotated, DataError, read_folder, split
+from models.training.pack import PackError, read_pack
+from models.training.run import TrainingRun
+from scenes.training import training_picture
+
+console = Console(stderr=True)
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+DataOption = Argument[
+    Path, typer.Option("--data", help="Folder that holds the data sets, or a pack of them.")
+]
+OutOption = Argument[Path, typer.Option("--out", help="Folder of the run.")]
+MinutesOption = Argument[float, typer.Option("--minutes", min=0.1, help="Budget of the run.")]
+ResumeOption = Argument[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")]
+RecipeOption = Argument[Path, typer.Option("--config", help="The training recipe (YAML).")]
+NetworkOption = Argument[Path, typer.Option("--network", help="Sizes of the network (YAML).")]
+SeedOption = Argument[int, typer.Option("--seed", help="Of weights and crops.")]
+RECIPE = CONFIGS / "training" / "tiny.yaml"
+NETWORK = CONFIGS / "models" / "tiny.yaml"
+SCENES, SCENE_SIDE = 240, 448  # rendered pictures and their side in pixels
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class DataSets:
+    """The data sets that the recipe names and that are there, split."""
+
+    train: Mapping[str, list[Annotated]]
+    validation: Mapping[str, list[Annotated]]
+    shares: Mapping[str, float]
+
+
+def read_data_sets(data: Path, shares: Mapping[str, float]) -> DataSets:
+    """Reads the annotations of the data sets; one that is not there is left out and said so.
+
+    Raises:
+        InputError: none is there, or one is damaged.
+    """
+    train, validation = {}, {}
+    try:
+        for name, items in _named_sets(data, [name for name in shares if name != "scenes"]):
+            train[name], validation[name] = split(items)
+    except (DataError, PackError) as error:
+        raise InputError(str(error)) from None
+    if not train:
+        expected = ", ".join(name for name in shares if name != "scenes")
+        raise InputError(f"{data}: holds none of the recipe's data sets ({expected})")
+    return DataSets(train, validation, shares)
+
+
+def _named_sets(data: Path, names: Sequence[str]) -> Iterator[tuple[str, list[Annotated]]]:
+    """The data sets of these names that a folder or a pack holds."""
+    packed = read_pack(data) if data.is_file() else None
+    for name in names:
+        if packed is not None and name in packed:
+            yield name, packed[name]
+        elif packed is None and (data / name).is_dir():
+            yield name, read_folder(data / name)
+        else:
+            console.print(f"{data / name} is not there: training goes on without it")
+
+
+def recipe_of(config: Path) -> dict[str, Any]:
+    """The recipe in a YAML file.
+
+    Raises:
+        InputError: it is unreadable or lacks a key.
+    """
+    try:
+        recipe = load_yaml(config)
+    except SiteFileError as error:
+        raise InputError(str(error)) from None
+    missing = {"batch", "crop", "shares"} - set(recipe or {})
+    if missing:
+        raise InputError(f"{config}: the keys {', '.join(sorted(missing))} are missing")
+    return dict(recipe)
+
+
+def network_of(config: Path) -> NetworkConfig:
+    """The network's sizes in a YAML file.
+
+    Raises:
+        InputError: it is unreadable or has an unknown key.
+    """
+    try:
+        return NetworkConfig.from_mapping(load_yaml(config))
+    except (SiteFileError, TypeError) as error:
+        raise InputError(f"{config}: {error}") from None
+
+
+def loaded(module: Module, run: Path) -> Module:
+    """The module with the best weights of an earlier run.
+
+    Raises:
+        InputError: the run has none yet.
+    """
+    path = run / "best.safetensors"
+    if not path.is_file():
+        raise InputError(f"{path}: not there; run the earlier stage first")
+    module.load_state_dict(load_file(path))
+    return module
+
+
+def rendered_scenes(seed: int) -> list[Example]:
+    """Pictures of our own scenes with their heads, which know more than any annotation."""
+    rng = np.random.default_rng([seed, SCENES])
+    examples = []
+    for _ in track(range(SCENES), "rendering scenes", console=console, transient=True):
+        picture, heads = training_picture(rng, (SCENE_SIDE, SCENE_SIDE))
+        examples.append(Example(picture, heads + np.float32(0.5)))
+    return examples
+
+
+def fit(
+    run: TrainingRun,
+    loss: Callable[..., Any],
+    sets: DataSets,
+    *,
+    crop: int,
+    batch: int,
+    seed: int,
+    resume: bool,
+    squash: bool = False,
+    scales: Mapping[str, tuple[float, float]] | None = None,
+) -> None:
+    """Trains until the budget is used; prints how it goes."""
+    if resume and run.resume():
+        console.print(f"resumed at {run.progress.seconds / 60:.1f} minutes")
+    console.print(f"decoding {sum(map(len, sets.train.values()))} pictures")
+    examples = {name: decoded(items) for name, items in sets.train.items()}
+    if "scenes" in sets.shares:
+        examples["scenes"] = rendered_scenes(seed)
+    source = CropSource(examples, sets.shares, crop, squash=squash, scales=scales)
+    # A resumed run sees new crops, not the first ones again.
+    batches = BatchStream(source, batch, seed + run.progress.step)
+    try:
+        run.fit(batches, loss)
+        share = batches.waited_s / max(run.progress.seconds, 1e-9)
+        console.print(f"done; {share:.0%} of the time was spent waiting for crops")
+    finally:
+        batches.close()
