@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from headcount import users
 from headcount.failures import report
 
 # OpenCV reads this when it is loaded: a picture that claims more pixels is refused, not allocated
@@ -33,6 +34,7 @@ bench = typer.Typer(
 )
 app.add_typer(db, name="db", rich_help_panel="Look after it")
 app.add_typer(bench, name="bench", rich_help_panel="Look after it")
+app.add_typer(users.app, name="users", rich_help_panel="Look after it")
 
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE.yaml", help="The site file.")]
 AsJson = Annotated[

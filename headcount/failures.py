@@ -37,9 +37,11 @@ def _is_input_error(error: Exception) -> bool:
     """
     names = {kind.__name__ for kind in type(error).__mro__}
     known = {
+        "AccountError",
         "BrokerError",
         "HistoryError",
         "InputError",
+        "PasswordError",
         "PictureError",
         "PortTakenError",
         "SiteFileError",

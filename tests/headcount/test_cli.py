@@ -14,7 +14,7 @@ from tests.headcount.conftest import free_port, headcount, write_site
 COMMANDS = (
     *("demo", "run", "ingest", "worker", "alerts", "dashboard", "health"),
     *("check", "init", "probe", "doctor", "notify-test", "count", "train", "evaluate"),
-    *("db", "bench"),
+    *("db", "bench", "users"),
 )
 
 
