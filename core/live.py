@@ -124,6 +124,14 @@ class LiveView:
         with self._changed:
             return self._states.get(camera)
 
+    def drops(self, camera: str) -> int:
+        """Frames that were captured and never counted, by the processes that live: dropped by
+        ingest for a newer one, or found too old by a worker."""
+        state = self.state(camera)
+        name = f'headcount_worker_dropped_old_total{{camera="{camera}"}}'
+        too_old = sum(beat.counters.get(name, 0.0) for beat in self.heartbeats())
+        return (state.drops if state else 0) + round(too_old)
+
     def picture(self, camera: str) -> Picture | None:
         """The camera's latest picture, whatever its age."""
         with self._changed:

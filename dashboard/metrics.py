@@ -148,7 +148,9 @@ class LiveCollector(Collector):
             state = self.dashboard.live.state(camera.id)
             for name, family in kinds.items():
                 if state is not None and self.viewer.may_see(camera.id):
-                    family.add_metric([camera.id], getattr(state, name))
+                    live = self.dashboard.live
+                    number = live.drops(camera.id) if name == "drops" else getattr(state, name)
+                    family.add_metric([camera.id], number)
         yield from kinds.values()
 
     def _notifications(self) -> Iterator[Metric]:

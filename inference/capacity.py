@@ -25,6 +25,7 @@ KEEP_HEADROOM = 1.2  # and what it must still offer to be kept
 CHANGE_EVERY_S = 30.0
 TOO_SLOW_MS = 4000.0  # larger sizes are not even tried
 WARM_UP_FRAMES = 10  # real frames before their speed is believed
+MOST_SLOWER_AT_ONCE = 5.0  # times; a single frame is not believed more
 MORE_THAN_PIXELS = 1.2  # a size's milliseconds over a smaller one's, per pixel, at most
 MAX_BATCH = {"cpu": 1, "cuda": 16}  # batches gain nothing on a CPU and cost latency
 
@@ -160,6 +161,7 @@ class Capacity:
             self._frames += 1
             rate = max(0.05, 1.0 / self._frames)
             ratio = ms / frames / self._ms(self.max_side)
+            ratio = min(ratio, MOST_SLOWER_AT_ONCE * self._slowdown)  # the machine may have slept
             self._slowdown += rate * (ratio - self._slowdown)
 
     def refit(self, workers: int, now_s: float) -> bool:

@@ -12,10 +12,19 @@ import redis
 from numpy.typing import NDArray
 
 from core.clock import Clock
-from core.messages import PICTURES_KEPT_S, READINGS_KEPT, Frame, Keys, Message, Picture, Reading
+from core.messages import (
+    PICTURES_KEPT_S,
+    READINGS_KEPT,
+    WORKERS_GROUP,
+    Frame,
+    Keys,
+    Message,
+    Picture,
+    Reading,
+)
 from inference.crowd_map import as_png
 from inference.privacy import published_jpeg
-from inference.recorded_queue import settle
+from inference.recorded_queue import PUBLISH_ONCE
 from inference.result_item import rounded_heads
 
 if TYPE_CHECKING:
@@ -74,24 +83,28 @@ class Publisher:
         self._model = model
         self._worker = worker
         self._pictures = pictures
+        self._publish_once = client.register_script(PUBLISH_ONCE)
 
     def publish(self, counted: Sequence[CountedFrame]) -> None:
-        """Publish a batch in one round trip; each must-count frame in one transaction of its own.
+        """Publish a batch in one round trip; the reading of a must-count frame exactly once.
 
         Raises:
-            redis.RedisError: the broker is away; nothing of a must-count frame was published.
+            redis.RedisError: the broker is away or takes no more.
         """
-        live = self._client.pipeline(transaction=False)
+        pipeline = self._client.pipeline(transaction=False)
         for item in counted:
             if item.entry is None:
-                self._add(live, item)
+                pipeline.xadd(
+                    self._readings_of(item),
+                    fields_of(self.reading(item)),
+                    maxlen=READINGS_KEPT,
+                    approximate=True,
+                )
+            elif not self._published_once(item, item.entry):
                 continue
-            pipeline = self._client.pipeline(transaction=True)
-            self._add(pipeline, item)
-            settle(pipeline, self._keys, item.frame.camera, item.entry)
+            self._add_picture(pipeline, item)
+        if len(pipeline):
             pipeline.execute()
-        if len(live):
-            live.execute()
 
     def reading(self, item: CountedFrame) -> Reading:
         """The reading of a counted frame: places as fractions, weights that sum to the count."""
@@ -125,14 +138,22 @@ class Publisher:
             crowd_map_peak=peak,
         )
 
-    def _add(self, pipeline: redis.client.Pipeline, item: CountedFrame) -> None:
-        frame = item.frame
-        pipeline.xadd(
-            self._keys.readings(self._keys.shard(frame.camera)),
-            fields_of(self.reading(item)),
-            maxlen=READINGS_KEPT,
-            approximate=True,
+    def _readings_of(self, item: CountedFrame) -> str:
+        return self._keys.readings(self._keys.shard(item.frame.camera))
+
+    def _published_once(self, item: CountedFrame, entry: bytes) -> bool:
+        """Publish a must-count frame's reading, unless somebody has done it."""
+        stream = self._keys.frames(item.frame.camera)
+        fields = [part for pair in fields_of(self.reading(item)).items() for part in pair]
+        return bool(
+            self._publish_once(
+                keys=[stream, f"{stream}:counted", self._readings_of(item)],
+                args=[WORKERS_GROUP, entry, item.frame.seq, READINGS_KEPT, *fields],
+            )
         )
+
+    def _add_picture(self, pipeline: redis.client.Pipeline, item: CountedFrame) -> None:
+        frame = item.frame
         jpeg = published_jpeg(frame.jpeg, item.picture, self._pictures)
         if jpeg is None:
             return

@@ -2,8 +2,8 @@
 
 One worker at a time serves such a camera; it holds the camera's lease, a key that expires unless it
 is renewed. Its frames are acknowledged only with their reading, so what a dead worker had taken is
-claimed by the next holder of the lease. A frame may then be counted twice, with the same ``seq``
-and the same count, and readers ignore a reading that is not newer than the last.
+claimed by the next holder of the lease. A frame may then be counted twice, but only the first to
+acknowledge it publishes its reading (`PUBLISH_ONCE`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,19 @@ _RENEW = """
 if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end
 return 0
 """
+# Acknowledging decides who publishes: a worker whose lease was taken over meanwhile finds its frame
+# acknowledged already. A frame that ingest sent twice, because the broker's answer to the first was
+# lost, is known by its number. Nothing can fail after XACK: Redis lets a script that has written
+# go on even when it is out of memory.
+PUBLISH_ONCE = """
+if redis.call('xack', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('xdel', KEYS[1], ARGV[2])
+local last = redis.call('get', KEYS[2])
+if last and tonumber(ARGV[3]) <= tonumber(last) then return 0 end
+redis.call('set', KEYS[2], ARGV[3], 'EX', 86400)
+redis.call('xadd', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', unpack(ARGV, 5))
+return 1
+"""
 _RELEASE = """
 if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
 return 0
@@ -34,12 +47,6 @@ class RecordedFrame:
 
     frame: Frame
     entry: bytes
-
-
-def settle(pipeline: redis.client.Pipeline, keys: Keys, camera: str, entry: bytes) -> None:
-    """Acknowledge and delete a counted frame, in the transaction that publishes its reading."""
-    pipeline.xack(keys.frames(camera), WORKERS_GROUP, entry)
-    pipeline.xdel(keys.frames(camera), entry)
 
 
 class RecordedFrames:
@@ -100,7 +107,8 @@ class RecordedFrames:
     def drop(self, camera: str, entry: bytes) -> None:
         """Leave a frame behind that cannot be counted."""
         pipeline = self._client.pipeline()
-        settle(pipeline, self._keys, camera, entry)
+        pipeline.xack(self._keys.frames(camera), WORKERS_GROUP, entry)
+        pipeline.xdel(self._keys.frames(camera), entry)
         pipeline.execute()
 
     def forget(self) -> None:

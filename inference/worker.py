@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from models.counter import CrowdReading
 
 WAIT_MS = 1000  # for a frame; also how soon a stop is noticed
+PUBLISHING_S = 0.05  # from the model's answer to the reading on its stream
 RECORDED_WAIT_S = 0.05  # between looks at recorded files that have nothing new
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 5.0
@@ -141,18 +142,24 @@ class Worker:
             return
         start = time.perf_counter()
         counted = self._counted(taken)
-        self._publisher.publish(counted)
+        in_time = [item for item in counted if self._is_in_time(item)]
+        self._publisher.publish(in_time)
         elapsed_ms = (time.perf_counter() - start) * 1000
         if counted:
             self._capacity.add_frames(elapsed_ms, len(counted))
-        for item in counted:
+        for item in in_time:
             self._count(counter_name("frames", item.frame.camera), 1)
             self._count("headcount_inference_seconds_total", item.result.ms / 1000)
+
+    def _is_in_time(self, item: CountedFrame) -> bool:
+        """Whether a counted frame may still be published: never as a live value beyond its age."""
+        return item.entry is not None or self._live.is_fresh(item.frame, PUBLISHING_S)
 
     def _take(self, limit: int) -> list[_Taken]:
         """Live frames first, as they age; recorded ones fill the batch, one at least."""
         wait_ms = 0 if len(self._recorded) else WAIT_MS
-        taken = [_Taken(frame) for frame in self._live.take(limit, wait_ms)]
+        frame_s = self._capacity.frame_ms / 1000
+        taken = [_Taken(frame) for frame in self._live.take(limit, wait_ms, frame_s)]
         if len(self._recorded):
             room = max(1, limit - len(taken))
             recorded = self._recorded.take(room, self._workers())

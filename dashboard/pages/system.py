@@ -76,7 +76,7 @@ def cameras(now: int) -> str:
                 reading,
                 source,
                 str(state.frames),
-                str(state.drops),
+                str(dashboard.live.drops(value.id)),
                 str(state.reconnects),
             )
         )

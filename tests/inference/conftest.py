@@ -33,6 +33,8 @@ class SpotCounter:
 
     def __init__(self, wait_s: float = 0.0) -> None:
         self.wait_s = wait_s
+        self.batches: list[int] = []
+        self.done: list[int] = []
         self.entered = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
@@ -46,9 +48,12 @@ class SpotCounter:
         max_side: int | None = None,
     ) -> list[Any]:
         self.entered.set()
+        self.batches.append(len(pictures))
         assert self.go_on.wait(10)
         time.sleep(self.wait_s)
-        return [self._count(picture) for picture in pictures]
+        results = [self._count(picture) for picture in pictures]
+        self.done.append(len(pictures))
+        return results
 
     def _count(self, picture: NDArray[np.uint8]) -> Any:
         if picture.shape[0] == 13:
@@ -86,12 +91,15 @@ class Bench:
     keys: Keys
     clock: Clock
     counts: dict[str, float] = field(default_factory=dict)
+    last_captured_at: int = 0  # of the frame put last
     threads: list[tuple[threading.Thread, threading.Event]] = field(default_factory=list)
 
     def count(self, name: str, amount: float) -> None:
         self.counts[name] = self.counts.get(name, 0) + amount
 
-    def put(self, camera: str, seq: int, people: int = 3, **changes: Any) -> None:
+    def put(
+        self, camera: str, seq: int, people: int = 3, maxlen: int | None = None, **changes: Any
+    ) -> None:
         """Publish a frame as ingest does."""
         frame = Frame(
             **{
@@ -105,7 +113,8 @@ class Bench:
             }
         )
         fields: dict[Any, Any] = dict(frame.to_fields())
-        self.client.xadd(self.keys.frames(camera), fields)
+        self.last_captured_at = frame.captured_at
+        self.client.xadd(self.keys.frames(camera), fields, maxlen=maxlen, approximate=False)
 
     def readings(self) -> list[Reading]:
         entries: Any = self.client.xrange(self.keys.readings(0))
@@ -123,6 +132,7 @@ class Bench:
         pictures: Any = "full",
         lease_ms: int = 10_000,
         workers: Callable[[], int] = lambda: 1,
+        frame_ms: float = 5.0,
     ) -> Worker:
         client = connect(self.url)
         live = [camera for camera in cameras if camera.play.policy == "newest"]
@@ -137,7 +147,7 @@ class Bench:
             Publisher(
                 client, self.keys, self.clock, model=identity, worker=name, pictures=pictures
             ),
-            Capacity({640: 5.0}, 1.0),
+            Capacity({640: frame_ms}, 1.0),
             age_limit_s=3.0,
             count=self.count,
             tick=lambda: None,

@@ -69,6 +69,43 @@ def test_a_worker_that_lost_the_broker_takes_its_own_frames_again(bench: Bench) 
     assert [item.frame.seq for item in frames.take(2, workers=1)] == [1, 2]
 
 
+def test_a_frame_that_two_workers_counted_is_one_reading(bench: Bench) -> None:
+    put_recording(bench, "tape", 2)
+    slow, quick = SpotCounter(), SpotCounter()
+    slow.go_on.clear()
+    bench.start(bench.worker([recorded_camera("tape")], slow, "slow"))
+    assert slow.entered.wait(10)  # it hangs in its first frame, and its lease runs out
+    bench.client.delete(bench.keys.frames("tape") + ":lease")
+    bench.start(bench.worker([recorded_camera("tape")], quick, "quick"))
+    wait_until(lambda: len(bench.readings()) == 2)
+    slow.go_on.set()
+    wait_until(lambda: len(slow.done) > 0)
+    put_recording(bench, "tape", 3)  # the first two again, and one more
+    wait_until(lambda: bench.client.xlen(bench.keys.frames("tape")) == 0)
+    assert [reading.seq for reading in bench.readings()] == [1, 2, 3]
+
+
+def test_a_full_broker_loses_no_recorded_frame(bench: Bench) -> None:
+    put_recording(bench, "tape", 3)
+    used = int(bench.client.info("memory")["used_memory"])
+    before = bench.client.config_get("maxmemory")["maxmemory"]
+
+    def refused() -> int:
+        return int(bench.client.info("commandstats")["cmdstat_set"]["rejected_calls"])
+
+    bench.client.set("x", "y")
+    refused_before = refused()
+    bench.client.config_set("maxmemory", used // 2)
+    try:
+        bench.start(bench.worker([recorded_camera("tape")]))
+        wait_until(lambda: refused() > refused_before)
+        assert bench.readings() == []
+    finally:
+        bench.client.config_set("maxmemory", before)
+    wait_until(lambda: len(bench.readings()) == 3)
+    assert [reading.seq for reading in bench.readings()] == [1, 2, 3]
+
+
 def test_workers_share_the_recordings(bench: Bench) -> None:
     cameras = ("a", "b", "c", "d")
     for camera in cameras:

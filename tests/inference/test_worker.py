@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from core.broker import LocalBroker, connect
 from core.clock import Clock
-from core.messages import Keys
+from core.messages import FRAMES_KEPT, Keys
 from tests.inference.conftest import Bench, SpotCounter, camera, spots_jpeg
 from tests.waiting import wait_until
 
@@ -66,6 +67,74 @@ def test_a_frame_beyond_its_age_limit_is_never_counted(bench: Bench) -> None:
     (reading,) = wait_until(bench.readings)
     assert reading.camera == "gate"
     assert bench.counts['headcount_worker_dropped_old_total{camera="hall"}'] == 1
+
+
+def test_a_frame_that_grows_too_old_while_it_is_counted_is_not_published(bench: Bench) -> None:
+    counter = SpotCounter()
+    counter.go_on.clear()
+    bench.put("hall", seq=1)
+    bench.start(bench.worker([camera("hall", age_limit=0.5)], counter))
+    assert counter.entered.wait(10)
+    wait_until(lambda: bench.clock.now_ms() - bench.last_captured_at > 500)
+    counter.go_on.set()
+    wait_until(lambda: bench.counts.get('headcount_worker_dropped_old_total{camera="hall"}'))
+    bench.put("hall", seq=2)
+    (reading,) = wait_until(bench.readings)
+    assert reading.seq == 2
+
+
+def test_a_frame_that_came_twice_is_counted_once(bench: Bench) -> None:
+    bench.put("hall", seq=1, captured_at=(at := bench.clock.now_ms()))
+    bench.start(bench.worker([camera("hall")]))
+    wait_until(bench.readings)
+    bench.put("hall", seq=1, captured_at=at)  # ingest did not hear the broker's answer
+    wait_until(lambda: bench.client.xlen(bench.keys.frames("hall")) == 0)
+    bench.put("hall", seq=2)
+    wait_until(lambda: [reading.seq for reading in bench.readings()] == [1, 2])
+
+
+def test_a_batch_takes_the_newest_frame_of_each_camera(bench: Bench) -> None:
+    counter = SpotCounter()
+    counter.device = "cuda"
+    cameras = [camera(name) for name in ("a", "b", "c", "d")]
+    for seq in (1, 2):
+        for each in cameras:
+            bench.put(each.id, seq=seq)
+    bench.start(bench.worker(cameras, counter))
+    wait_until(lambda: len(bench.readings()) == 4)
+    assert counter.batches == [4]
+    assert {(reading.camera, reading.seq) for reading in bench.readings()} == {
+        (name, 2) for name in ("a", "b", "c", "d")
+    }
+
+
+def test_at_three_times_the_load_no_reading_is_older_than_the_limit(bench: Bench) -> None:
+    """One worker that counts 25 frames a second is sent 75, over six cameras, for three seconds."""
+    limit_s, frame_s = 0.6, 0.04
+    cameras = [camera(f"c{number}", age_limit=limit_s, fps=25) for number in range(6)]
+    bench.start(bench.worker(cameras, SpotCounter(wait_s=frame_s), frame_ms=frame_s * 1000))
+    sent = {each.id: 0 for each in cameras}
+    end = time.monotonic() + 3.0
+    while time.monotonic() < end:
+        for each in cameras:
+            sent[each.id] += 1
+            bench.put(each.id, seq=sent[each.id], maxlen=FRAMES_KEPT)
+        time.sleep(6 / 75)
+    wait_until(lambda: all(bench.client.xlen(bench.keys.frames(each.id)) == 0 for each in cameras))
+    readings = bench.readings()
+    ages = [reading.published_at - reading.captured_at for reading in readings]
+    assert max(ages) <= 1000 * limit_s
+    counted = {each.id: sum(r.camera == each.id for r in readings) for each in cameras}
+    assert min(counted.values()) > 0  # no camera starves
+    assert len(readings) < sum(sent.values())
+    for each in cameras:  # and what was not counted is told
+        lost = sum(
+            bench.counts.get(f'headcount_worker_{name}_total{{camera="{each.id}"}}', 0)
+            for name in ("missed", "dropped_old")
+        )
+        assert (
+            counted[each.id] + lost >= sent[each.id] - 2
+        )  # before, after
 
 
 def test_gaps_in_the_numbers_are_counted_as_missed(bench: Bench) -> None:
