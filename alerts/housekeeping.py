@@ -13,11 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
-from core.history import prune, roll_up
-from core.history_rows import MINUTE_MS
-from core.history_schema import minutes, raw
+from core.history import prune, raw_values, roll_up
+from core.history_raw import MINUTE_MS
+from core.history_schema import raw
 from core.settings import CameraSettings, KeepSettings
 from core.status import freshness_limit_s
 
@@ -66,13 +66,9 @@ class Housekeeping:
         """Minutes with readings that a service before this one did not come to sum up."""
         start = (raw.c.at - raw.c.at % MINUTE_MS).label("start")
         for camera in self._cameras.values():
-            last = connection.execute(
-                select(func.max(minutes.c.at)).where(minutes.c.camera == camera.id)
-            ).scalar()
-            rows = connection.execute(
-                select(start)
-                .where(raw.c.camera == camera.id, raw.c.at >= (last or 0))
-                .group_by(start)
+            zones = [zone.id for zone in camera.zones]
+            rows = connection.execute(  # what was summed up has been packed
+                select(start).where(raw.c.camera == camera.id, raw.c.zone.in_(zones)).distinct()
             )
             self._open |= {(camera.id, at) for at in rows.scalars()}
 
@@ -113,18 +109,9 @@ class Housekeeping:
         """Seconds of a minute in which the last reading was too old to be shown."""
         limit_ms = freshness_limit_s(camera) * 1000
         end = start + MINUTE_MS
-        instants = connection.execute(
-            select(raw.c.at)
-            .where(
-                raw.c.camera == camera.id,
-                raw.c.zone == zone,
-                raw.c.at > start - limit_ms,
-                raw.c.at < end,
-            )
-            .order_by(raw.c.at)
-        ).scalars()
+        values = raw_values(connection, camera.id, zone, start - round(limit_ms) + 1, end)
         covered_to, uncovered_ms = float(start), 0.0
-        for at in instants:
-            uncovered_ms += max(0.0, at - covered_to)
-            covered_to = max(covered_to, at + limit_ms)
+        for value in values:
+            uncovered_ms += max(0.0, value.at - covered_to)
+            covered_to = max(covered_to, value.at + limit_ms)
         return (uncovered_ms + max(0.0, end - covered_to)) / 1000

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from core.history_incidents import acknowledge, incidents
+from core.history_raw import raw_values
 from core.history_rows import prune, roll_up, write_raw
 from core.history_series import history
 from core.redaction import redact
@@ -27,6 +28,7 @@ __all__ = [
     "history",
     "incidents",
     "prune",
+    "raw_values",
     "roll_up",
     "write_raw",
 ]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import fsum
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from core.history_schema import hours, minutes, outbox, raw
+from core.history_blocks import RawValue, pack
+from core.history_raw import HOUR_MS, MINUTE_MS, raw_values
+from core.history_schema import hours, minutes, outbox, raw, raw_blocks
 from core.settings import KeepSettings
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
 PRUNED_AT_ONCE = 20_000  # rows per table and call
 _PAGES_FREED_AT_ONCE = 2_000
+_PAGES_KEPT_FREE = 256  # for the rows that come and go each minute
 
 
 def write_raw(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -37,7 +39,9 @@ def roll_up(
     minute: int,
     unknown_s: float | None = None,
 ) -> None:
-    """Sums up one minute of a zone, and the hour around it; doing it again changes nothing.
+    """Sums up one minute of a zone, and the hour around it, and packs its values.
+
+    Doing it again changes nothing; values that came late are taken in.
 
     Args:
         minute: any instant of the minute, ms UTC.
@@ -52,26 +56,43 @@ def roll_up(
         unknown_share = connection.execute(kept).scalar()
     else:
         unknown_share = min(1.0, max(0.0, unknown_s * 1000 / MINUTE_MS))
-    values = connection.execute(
-        select(
-            func.avg(raw.c.count).label("count_mean"),
-            func.max(raw.c.count).label("count_max"),
-            func.avg(raw.c.low).label("low"),
-            func.avg(raw.c.high).label("high"),
-            func.max(raw.c.density).label("density_max"),
-            func.count().label("readings"),
-        ).where(
+    values = _pack_minute(connection, camera, zone, start)
+    if not values and unknown_share is None:
+        return
+    row = {"camera": camera, "zone": zone, "at": start, "unknown_share": unknown_share or 0.0}
+    _put(connection, minutes, row | summed_up(values))
+    _roll_up_hour(connection, camera, zone, start // HOUR_MS * HOUR_MS)
+
+
+def summed_up(values: Sequence[RawValue]) -> dict[str, Any]:
+    """Mean, highest and interval of values as a rollup's columns; all None without any."""
+    number = len(values)
+    densities = [value.density for value in values if value.density is not None]
+    return {
+        "count_mean": fsum(value.count for value in values) / number if values else None,
+        "count_max": max((value.count for value in values), default=None),
+        "low": fsum(value.low for value in values) / number if values else None,
+        "high": fsum(value.high for value in values) / number if values else None,
+        "density_max": max(densities, default=None),
+        "readings": number,
+    }
+
+
+def _pack_minute(connection: Connection, camera: str, zone: str, start: int) -> list[RawValue]:
+    """Moves a minute's rows into its block, and returns all its values, oldest first."""
+    values = list(raw_values(connection, camera, zone, start, start + MINUTE_MS))
+    moved = connection.execute(
+        delete(raw).where(
             raw.c.camera == camera,
             raw.c.zone == zone,
             raw.c.at >= start,
             raw.c.at < start + MINUTE_MS,
         )
-    ).one()
-    if values.readings == 0 and unknown_share is None:
-        return
-    row = {"camera": camera, "zone": zone, "at": start, "unknown_share": unknown_share or 0.0}
-    _put(connection, minutes, row | dict(values._mapping))
-    _roll_up_hour(connection, camera, zone, start // HOUR_MS * HOUR_MS)
+    ).rowcount
+    if moved:
+        row = {"camera": camera, "zone": zone, "at": start}
+        _put(connection, raw_blocks, row | {"readings": len(values), "data": pack(values)})
+    return values
 
 
 def _roll_up_hour(connection: Connection, camera: str, zone: str, start: int) -> None:
@@ -111,12 +132,13 @@ def prune(connection: Connection, keep: KeepSettings, now_ms: int) -> int:
         How many rows are gone.
     """
     deleted = 0
-    for table, seconds in ((raw, keep.raw), (minutes, keep.minute), (hours, keep.hour)):
+    kept = ((raw, keep.raw), (raw_blocks, keep.raw), (minutes, keep.minute), (hours, keep.hour))
+    for table, seconds in kept:
         deleted += _delete_oldest(connection, table, now_ms - int(seconds * 1000))
     long_ago = now_ms - int(keep.minute * 1000)
     done = func.coalesce(outbox.c.sent_at, outbox.c.dropped_at)
     deleted += connection.execute(delete(outbox).where(done < long_ago)).rowcount
-    if deleted and connection.dialect.name == "sqlite":
+    if connection.dialect.name == "sqlite":
         _free_pages(connection)
     return deleted
 
@@ -125,7 +147,7 @@ def _free_pages(connection: Connection) -> None:
     """Gives pages of an SQLite file back to the disk."""
     free = connection.execute(text("PRAGMA freelist_count")).scalar() or 0
     # However many pages it is asked for, Python's driver steps this statement once: one page.
-    for _ in range(min(free, _PAGES_FREED_AT_ONCE)):
+    for _ in range(min(free - _PAGES_KEPT_FREE, _PAGES_FREED_AT_ONCE)):
         connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -31,7 +32,7 @@ metadata = MetaData(
 )
 
 
-# One value per zone and reading.
+# One value per zone and reading, of the minutes that are not yet packed.
 raw = Table(
     "raw",
     metadata,
@@ -44,10 +45,24 @@ raw = Table(
     Column("high", Float, nullable=False),
     Column("smoothed", Float, nullable=False),  # the value that levels compare, in their unit
     Column("density", Float),  # persons per m2; null without a calibration
+    Column("worst", Float),  # persons per m2 at the densest place; null where not measured
     Column("level", String(16), nullable=False),
     sqlite_with_rowid=False,
 )
 Index(None, raw.c.at)
+
+# The same values of a whole minute in one row (`core.history_blocks`).
+raw_blocks = Table(
+    "raw_blocks",
+    metadata,
+    Column("camera", String(64), primary_key=True),
+    Column("zone", String(64), primary_key=True),
+    Column("at", BigInteger, primary_key=True),  # beginning of the minute
+    Column("readings", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(None, raw_blocks.c.at)
 
 
 def _rollup(name: str) -> Table:
@@ -88,6 +103,7 @@ zone_states = Table(
     Column("high", Float, nullable=False),
     Column("smoothed", Float, nullable=False),
     Column("density", Float),
+    Column("worst", Float),
     Column("level", String(16), nullable=False),
     Column("state_json", Text, nullable=False),
 )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, RowMapping, Table, func, select
 
-from core.history_rows import HOUR_MS, MINUTE_MS
-from core.history_schema import hours, minutes, raw
+from core.history_raw import HOUR_MS, MINUTE_MS, raw_values
+from core.history_rows import summed_up
+from core.history_schema import hours, minutes, raw, raw_blocks
 
 STEPS = {"1s": 1000, "1m": MINUTE_MS, "1h": HOUR_MS, "1d": 24 * HOUR_MS}
 AUTO_POINTS = 2_000
@@ -70,7 +71,7 @@ def _finest(connection: Connection, place: tuple[str, str], from_ms: int, to_ms:
     """The finest step with few enough rows whose values have not been forgotten."""
     steps = [name for name, size in STEPS.items() if (to_ms - from_ms) / size <= AUTO_POINTS]
     for name in steps:
-        sources = {"1s": (raw,), "1m": (minutes, raw)}.get(name, (hours,))
+        sources = {"1s": (raw_blocks, raw), "1m": (minutes, raw)}.get(name, (hours,))
         if any(_has_rows(connection, table, place, from_ms, to_ms) for table in sources):
             return name
     return steps[0] if steps else "1d"
@@ -100,22 +101,11 @@ def _gap(at: int) -> Row:
 def _from_raw(
     connection: Connection, place: tuple[str, str], from_ms: int, to_ms: int, size: int
 ) -> dict[int, Row]:
-    start = (raw.c.at // size * size).label("start")
-    query = (
-        select(
-            start,
-            func.avg(raw.c.count).label("count_mean"),
-            func.max(raw.c.count).label("count_max"),
-            func.avg(raw.c.low).label("low"),
-            func.avg(raw.c.high).label("high"),
-            func.max(raw.c.density).label("density_max"),
-        )
-        .where(*_within(raw, place, from_ms, to_ms))
-        .group_by(start)
-        .order_by(start)
-    )
-    rows = connection.execute(query).mappings()
-    return {row["start"]: _row(row["start"], row, unknown_share=0.0) for row in rows}
+    values = raw_values(connection, *place, from_ms, to_ms)
+    return {
+        start: _row(start, summed_up(list(inside)), unknown_share=0.0)
+        for start, inside in groupby(values, lambda value: value.at // size * size)
+    }
 
 
 def _from_rollup(
