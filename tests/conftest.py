@@ -13,6 +13,7 @@ import yaml
 
 from core.broker import LocalBroker, connect
 from core.site_file import LoadedSite, load_site
+from tests.postgresql import NoPostgresqlError, PostgresqlServer, postgresql_server
 
 REPOSITORY = Path(__file__).parent.parent
 NO_SKIP = os.environ.get("HEADCOUNT_NO_SKIP") == "1"
@@ -52,6 +53,27 @@ def data_folder() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A running PostgreSQL; skips where it cannot be run, fails under HEADCOUNT_NO_SKIP."""
+    try:
+        with postgresql_server() as server:
+            yield server
+    except NoPostgresqlError as error:
+        if NO_SKIP:
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a new history database without tables; the test runs once on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/history.db"
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    return server.new_database()
 
 
 class MakeSite(Protocol):

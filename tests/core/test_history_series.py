@@ -32,8 +32,8 @@ MINUTE, HOUR = 60_000, 3_600_000
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = History.open(f"sqlite:///{tmp_path}/history.db")
+def connection(history_url: str) -> Iterator[Connection]:
+    database = History.open(history_url)
     with database.transaction() as connection:
         yield connection
     database.close()
