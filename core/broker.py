@@ -36,6 +36,8 @@ LONGEST_BLOCK_MS = 2000  # readers must not block longer: their socket timeout i
 _READER_TIMEOUT_S = 6.0
 _COMMAND_TIMEOUT_S = 5.0
 _START_TIMEOUT_S = 10.0
+_PROBE_KEY = "headcount:probe"
+_PROBE_KEPT_MS = 10_000
 _LONGEST_PAUSE_S = 3.0  # between looks at a broker that is away
 _STOP_TIMEOUT_S = 5.0
 _FOLDER_PREFIX = "headcount-broker-"
@@ -107,6 +109,33 @@ def broker_errors(url: str) -> Iterator[None]:
         text = redact(str(error)).strip().rstrip(".").splitlines()
         detail = text[0] if text else type(error).__name__
         raise BrokerError(f"the broker at {redact(url)} cannot be used: {detail}") from None
+
+
+def check_takes_writes(client: redis.Redis) -> None:
+    """Returns when the broker takes messages. It may answer and refuse them, out of memory.
+
+    Raises:
+        redis.RedisError: it does not.
+    """
+    client.set(_PROBE_KEY, b"1", px=_PROBE_KEPT_MS)
+
+
+def trouble(error: Exception) -> str:
+    """What is wrong with the broker, for an operator: one sentence without credentials."""
+    text = str(error)
+    if isinstance(error, redis.OutOfMemoryError) or "maxmemory" in text:
+        return "the broker is out of memory and takes no messages"
+    if isinstance(error, redis.AuthenticationError) or any(
+        sign in text for sign in ("NOAUTH", "WRONGPASS", "unauthenticated")
+    ):
+        return "the broker refuses the password"
+    if isinstance(error, redis.TimeoutError | TimeoutError):
+        return "the broker does not answer"
+    if isinstance(error, redis.exceptions.BusyLoadingError):
+        return "the broker is still loading"
+    if isinstance(error, redis.ResponseError):
+        return f"the broker refuses: {redact(text).splitlines()[0]}"
+    return "the broker cannot be reached"
 
 
 def check_broker(url: str) -> None:

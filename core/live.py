@@ -11,7 +11,7 @@ from typing import TypeVar
 import redis
 import structlog
 
-from core.broker import connect, connect_reader
+from core.broker import check_takes_writes, connect, connect_reader, trouble
 from core.clock import Clock
 from core.follow import Entry, Fields, StreamFollower, read_back, split_id
 from core.messages import (
@@ -34,6 +34,8 @@ _BLOCK_MS = 1000
 _SILENCE_S = 5.0  # without an answer for so long the broker counts as away
 _LONGEST_PAUSE_S = 2.0
 _MEASURE_EVERY_S = 30.0
+_PROBE_EVERY_S = 2.0
+_SILENT = "the broker does not answer"
 _LOOK_BACK_MS = 10 * 60_000  # how old a reading may be to be found at the start
 _PAGE = 100
 _MOST_PAGES = 20
@@ -69,6 +71,8 @@ class LiveView:
         self._version = 0
         self._heard_at: float | None = None  # monotonic; None while the broker is away
         self._measure_at = 0.0  # monotonic
+        self._probe_at = 0.0
+        self._trouble = ""  # of the broker, when it last failed
         self._watched = 0  # grows with each call of `watch`
         self._stop = threading.Event()
         self._client = connect(url)
@@ -103,9 +107,16 @@ class LiveView:
 
     @property
     def broker_ok(self) -> bool:
-        """Whether the broker has answered within the last seconds."""
-        heard_at = self._heard_at
-        return heard_at is not None and time.monotonic() - heard_at < _SILENCE_S
+        """Whether the broker has answered within the last seconds, and takes messages."""
+        return not self.broker_trouble
+
+    @property
+    def broker_trouble(self) -> str:
+        """What is wrong with the broker, one sentence for an operator; empty when it is well."""
+        heard_at, trouble = self._heard_at, self._trouble
+        if heard_at is None:
+            return trouble or _SILENT
+        return _SILENT if time.monotonic() - heard_at >= _SILENCE_S else trouble
 
     def reading(self, camera: str) -> Reading | None:
         """The camera's last reading, whatever its age."""
@@ -152,10 +163,10 @@ class LiveView:
         """
         settings = self._cameras[camera]
         reading, now = self.reading(camera), self.clock.now_ms()
-        if not self.broker_ok:
+        if broker_trouble := self.broker_trouble:
             age_s = reading_age_s(settings, reading, now)
             shown_age_s = None if age_s is None else max(0.0, age_s)
-            return Status(False, Reason.NO_BROKER, "the broker does not answer", shown_age_s)
+            return Status(False, Reason.NO_BROKER, broker_trouble, shown_age_s)
         return camera_status(settings, self.state(camera), self.heartbeats(), reading, now)
 
     def wait(self, version: int, timeout_s: float) -> int:
@@ -205,18 +216,35 @@ class LiveView:
         if time.monotonic() >= self._measure_at:
             self.clock.measure()
             self._measure_at = time.monotonic() + _MEASURE_EVERY_S
+        before = self.broker_trouble
+        if time.monotonic() >= self._probe_at:
+            self._probe()
+            self._probe_at = time.monotonic() + _PROBE_EVERY_S
         is_back = self._heard_at is None
         self._heard_at = time.monotonic()
         if is_back:
             log.info("the broker answers")
+        if is_back or self.broker_trouble != before:
             with self._changed:
                 self._announce()
+
+    def _probe(self) -> None:
+        """Notice a broker that answers but takes no messages: every process would seem dead."""
+        try:
+            check_takes_writes(self._client)
+        except redis.OutOfMemoryError as error:
+            if not self._trouble:
+                log.warning("the broker takes no messages", error=redact(str(error)))
+            self._trouble = trouble(error)
+        else:
+            self._trouble = ""
 
     def _lost(self, error: Exception) -> None:
         if self._heard_at is not None:
             log.warning("the broker is away", error=redact(str(error)))
         with self._changed:
-            self._heard_at = None
+            self._heard_at, self._trouble = None, trouble(error)
+            self._probe_at = 0.0
             self._announce()
 
     def _fill_values(self, client: redis.Redis) -> None:

@@ -187,8 +187,8 @@ def notification_tally(dashboard: Dashboard) -> dict[str, int]:
 def problems(dashboard: Dashboard) -> list[str]:
     """What is wrong with the dashboard itself, one sentence each; says nothing about cameras."""
     found = []
-    if not dashboard.live.broker_ok:
-        found.append("the broker cannot be reached")
+    if dashboard.live.broker_trouble:
+        found.append(dashboard.live.broker_trouble)
     if not dashboard.values.history_ok:
         found.append("the history database cannot be read")
     if not dashboard.values.alive:

@@ -14,7 +14,7 @@ from typing import Self
 
 import redis
 
-from core.broker import connect_reader
+from core.broker import check_takes_writes, connect_reader
 from core.follow import Entry, StreamFollower
 from core.messages import Heartbeat, Keys, MessageError
 
@@ -23,8 +23,6 @@ LOOP_LIMIT_S = 45.0  # a loop's longest honest wait: for a locked database
 START_LIMIT_S = 240.0  # until the first heartbeat: a model is loaded and measured
 _READ_MS = 1000
 _RETRY_S = 0.5
-_PROBE_KEY = "headcount:supervisor"
-_PROBE_KEPT_MS = 10_000
 
 
 class Pulse:
@@ -94,7 +92,7 @@ class Pulse:
         follower = StreamFollower(client, [Keys().heartbeats()])
         while not self._stop.is_set():
             # Heartbeats can only arrive while the broker takes writes: it may be out of memory.
-            client.set(_PROBE_KEY, b"1", px=_PROBE_KEPT_MS)
+            check_takes_writes(client)
             entries = follower.read(_READ_MS)
             now = self._answered_at = time.monotonic()
             with self._lock:

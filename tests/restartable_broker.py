@@ -18,9 +18,11 @@ class RestartableBroker:
 
     Args:
         folder: for its unix socket; a short path.
+        executable: the server; by default the one that Headcount would start.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, executable: str | None = None) -> None:
+        self._executable = executable or find_server()
         self._socket = folder / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._socket}"
@@ -28,7 +30,7 @@ class RestartableBroker:
     def start(self) -> None:
         options = {"port": "0", "unixsocket": str(self._socket), "save": "", "appendonly": "no"}
         flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-        self._process = subprocess.Popen([find_server(), *flags], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([self._executable, *flags], stdout=subprocess.DEVNULL)
         wait_until(self._answers)
 
     def stop(self) -> None:
