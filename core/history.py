@@ -36,7 +36,8 @@ __all__ = [
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_WAIT_S = 30.0
 _BUSY_TIMEOUT_MS = 10_000
-_MIGRATION_LOCK = 0x48454144  # any number that is ours, for pg_advisory_xact_lock
+_MIGRATION_LOCK = 0x48454144  # any numbers that are ours, for pg_advisory_xact_lock
+_WRITE_LOCK = 0x48454145
 _READ_ONLY = "headcount_read_only"
 
 
@@ -67,7 +68,8 @@ class History:
             raise HistoryError(f"{shown} is not the address of a database") from None
         except ModuleNotFoundError as error:
             raise HistoryError(
-                f"for {shown} the Python package {error.name} must be installed"
+                f"for {shown} the Python package {error.name} is needed: "
+                "install it with pip install 'psycopg[binary]'"
             ) from None
         try:
             _migrate_when_free(engine)
@@ -80,10 +82,11 @@ class History:
     def transaction(self) -> Iterator[Connection]:
         """One transaction, committed at the end of the block, rolled back by an exception.
 
-        On SQLite it holds the lock for writing from its beginning, so that what was read is still
-        true when it writes.
+        It holds the lock for writing from its beginning, so that what was read is still true when
+        it writes. Those who only read do not wait for it.
         """
         with self.engine.begin() as connection:
+            _lock_postgresql(connection, _WRITE_LOCK)
             yield connection
 
     @contextmanager
@@ -127,16 +130,19 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
 
 
+def _lock_postgresql(connection: Connection, key: int) -> None:
+    """On PostgreSQL, wait for a lock that ends with the transaction; SQLite has its own."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
 def _migrate_when_free(engine: Engine) -> None:
     """Migrates in one transaction; services that start together do it one after the other."""
     deadline = time.monotonic() + _LOCK_WAIT_S
     while True:
         try:
             with engine.begin() as connection:
-                if engine.dialect.name == "postgresql":
-                    connection.execute(
-                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK}
-                    )
+                _lock_postgresql(connection, _MIGRATION_LOCK)
                 _migrate(connection)
             return
         except OperationalError as error:

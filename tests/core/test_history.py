@@ -1,5 +1,6 @@
 import multiprocessing
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,12 @@ from core.history_schema import incidents, metadata, outbox, owners
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(history_url: str) -> str:
+    return history_url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/history.db"
 
 
@@ -24,8 +30,8 @@ def pragma(history: History, name: str) -> Any:
         return connection.execute(text(f"PRAGMA {name}")).scalar()
 
 
-def test_a_new_database_is_set_up_for_many_processes(url: str) -> None:
-    history = History.open(url)
+def test_a_new_database_is_set_up_for_many_processes(sqlite_url: str) -> None:
+    history = History.open(sqlite_url)
     assert pragma(history, "journal_mode") == "wal"
     assert pragma(history, "auto_vacuum") == 2  # incremental
     assert pragma(history, "foreign_keys") == 1
@@ -152,6 +158,24 @@ def test_a_database_of_a_newer_headcount_is_left_alone(url: str) -> None:
         History.open(url)
 
 
+def test_without_its_driver_postgresql_is_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(HistoryError, match=r"pip install 'psycopg\[binary\]'") as caught:
+        History.open("postgresql://kim:hunter2@db.example/headcount")
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_postgresql_that_does_not_answer_is_said_in_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(HistoryError, match="cannot be used") as caught:
+        History.open(f"postgresql://kim:hunter2@/headcount?host={tmp_path}")
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -177,17 +201,17 @@ def test_another_kind_of_database_is_refused(url: str) -> None:
 
 
 def test_a_database_that_stays_locked_is_given_up(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core import history as module
 
-    History.open(url).close()
+    History.open(sqlite_url).close()
     monkeypatch.setattr(module, "_LOCK_WAIT_S", 0.2)
     monkeypatch.setattr(module, "_BUSY_TIMEOUT_MS", 50)
     other = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
         with pytest.raises(HistoryError, match="locked"):
-            History.open(url)
+            History.open(sqlite_url)
     finally:
         other.close()
