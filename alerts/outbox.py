@@ -100,6 +100,7 @@ class Outbox:
                 self._stop.wait(POLL_S)
             self._wake.wait(POLL_S)
             self._wake.clear()
+        self._heartbeat.loop_ended("outbox")
         try:
             with self._history.transaction() as connection:
                 self._lease.release(connection)

@@ -88,6 +88,11 @@ class HeartbeatSender:
             self.config_version = config_version
             self._rounds.clear()
 
+    def loop_ended(self, loop: str) -> None:
+        """A loop that reported its `progress` has ended and is not waited for."""
+        with self._lock:
+            self._rounds.pop(loop, None)
+
     def message(self) -> Heartbeat:
         """The heartbeat as it would be sent now."""
         now = self._clock.now_ms()

@@ -54,7 +54,7 @@ def test_a_loop_that_stands_still_shows_in_the_heartbeats(redis_client: redis.Re
     time.sleep(0.25)
     process.progress("second")
     assert process.message().loop_age_s >= 0.2  # the slowest loop counts
-    process.progress("first")
+    process.loop_ended("first")
     assert process.message().loop_age_s < 0.2
 
 
