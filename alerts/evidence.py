@@ -38,6 +38,7 @@ from core.evidence import EvidenceFile, add_evidence, evidence_of
 from core.heartbeat import HeartbeatSender
 from core.history import History
 from core.messages import Keys, Picture, Reading
+from core.settings import Zone
 from core.site_file import LoadedSite
 from crowd.levels import Event
 
@@ -59,13 +60,11 @@ class Occasion:
 
     Args:
         event: of the zone's rules.
-        unit: of its values: persons or persons/m2.
         reading: that decided it.
     """
 
     incident: int
-    zone: str
-    unit: str
+    zone: Zone
     event: Event
     reading: Reading
 
@@ -84,8 +83,6 @@ class EvidenceKeeper:
 
     Args:
         url: of the broker.
-        is_owner: whether this process evaluates readings, rather than standing by; only then it
-            deletes what is older than ``privacy.keep_evidence``.
     """
 
     def __init__(
@@ -95,23 +92,19 @@ class EvidenceKeeper:
         history: History,
         clock: Clock,
         heartbeat: HeartbeatSender,
-        is_owner: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._site = loaded.site
-        self._config_version = loaded.version
+        self._loaded = loaded
         self._history = history
         self._clock = clock
         self._heartbeat = heartbeat
-        self._is_owner = is_owner
         self._client = connect(url)
-        self._stream = PictureStream(self._client, Keys(self._site.broker.shards))
-        self._folder = EvidenceFolder(Path(self._site.evidence.dir))
+        self._stream = PictureStream(self._client, Keys(loaded.site.broker.shards))
+        self._folder = EvidenceFolder(Path(loaded.site.evidence.dir))
         self._waiting: queue.Queue[Occasion] = queue.Queue(MOST_WAITING)
         self._clips: list[_Clip] = []
         self._taken: dict[int, float] = {}  # incident in work to when it came, monotonic
         self._changed = threading.Condition()
-        keep_s = self._site.privacy.keep_evidence
-        self._retention = EvidenceRetention(self._folder, history, clock, heartbeat, keep_s)
+        self._retention = EvidenceRetention(self._folder, history, clock, heartbeat)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
 
@@ -123,6 +116,10 @@ class EvidenceKeeper:
         self._stop.set()
         self._thread.join(timeout=20)
         self._client.close()
+
+    def use(self, loaded: LoadedSite) -> None:
+        """From now on this configuration; where evidence lies is changed by a restart only."""
+        self._loaded = loaded
 
     def take(self, occasion: Occasion) -> None:
         """Keep the evidence of this; returns at once."""
@@ -159,8 +156,8 @@ class EvidenceKeeper:
                 self._done(occasion)
                 continue  # whoever waits comes before clips
             self._advance_clips()
-            if not self._stop.is_set() and self._is_owner():
-                self._retention.look()
+            if not self._stop.is_set():
+                self._retention.look(self._loaded.site.privacy.keep_evidence)
         for clip in self._clips:
             self._guard(clip.occasion, "clip", lambda: self._finish(clip))  # noqa: B023
 
@@ -205,7 +202,7 @@ class EvidenceKeeper:
 
     @property
     def _pictures(self) -> str:
-        return self._site.privacy.pictures
+        return self._loaded.site.privacy.pictures
 
     def _find_picture(self, reading: Reading) -> Picture | None:
         """The picture that was counted; a moment's patience where the reading is new."""
@@ -245,13 +242,13 @@ class EvidenceKeeper:
             "event": event.kind.value,
             "level": event.level,
             "camera": reading.camera,
-            "zone": occasion.zone,
+            "zone": occasion.zone.id,
             "captured_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "seq": reading.seq,
             "value": event.value,
             "value_low": event.low,
             "value_high": event.high,
-            "unit": occasion.unit,
+            "unit": None if occasion.zone.levels is None else occasion.zone.levels.unit,
             "peak": event.peak,
             "count": reading.count,
             "low": reading.low,
@@ -267,7 +264,7 @@ class EvidenceKeeper:
                 "steps": reading.steps or None,
                 "samples": reading.samples,
             },
-            "configuration": self._config_version,
+            "configuration": self._loaded.version,
             "headcount": version("headcount"),
             "pictures": self._pictures,
             "files": {file.name: file.sha256 for file in files},
@@ -294,7 +291,7 @@ class EvidenceKeeper:
 
     def _begin_clip(self, occasion: Occasion) -> None:
         reading = occasion.reading
-        age_limit_s = self._site.camera(reading.camera).age_limit
+        age_limit_s = self._loaded.site.camera(reading.camera).age_limit
         wait_s = longest_wait_s(reading.captured_at, self._clock.now_ms(), age_limit_s)
         pictures = ClipPictures(
             self._stream, reading.camera, reading.captured_at, reading.seq, wait_s
@@ -324,6 +321,8 @@ class EvidenceKeeper:
     def _finish(self, clip: _Clip) -> None:
         """Encode the clip."""
         pictures = clip.pictures.pictures
+        if not pictures:
+            return  # none came, and that was said when the picture was looked for
         file = self._write_with(
             clip.occasion, "clip", "mp4", lambda path: write_clip(path, pictures)
         )

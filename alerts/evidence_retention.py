@@ -24,11 +24,7 @@ log = structlog.get_logger()
 
 
 class EvidenceRetention:
-    """What to delete, and when.
-
-    Args:
-        keep_s: how long evidence is kept, seconds.
-    """
+    """What to delete, and when. Several instances of the service may do it at once."""
 
     def __init__(
         self,
@@ -36,38 +32,40 @@ class EvidenceRetention:
         history: History,
         clock: Clock,
         heartbeat: HeartbeatSender,
-        keep_s: float,
     ) -> None:
         self._folder = folder
         self._history = history
         self._clock = clock
         self._heartbeat = heartbeat
-        self._keep_ms = round(keep_s * 1000)
         self._look_at = self._strays_at = 0.0  # monotonic
 
-    def look(self) -> None:
-        """Once a minute delete some of what is too old; a failure is told and counted."""
+    def look(self, keep_s: float) -> None:
+        """Once a minute delete some of what is too old; a failure is told and counted.
+
+        Args:
+            keep_s: how long evidence is kept, seconds.
+        """
         now = time.monotonic()
         if now < self._look_at:
             return
         self._look_at = now + LOOK_EVERY_S
         try:
-            self.delete_old()
+            self.delete_old(keep_s)
             if now >= self._strays_at:
                 self._strays_at = now + STRAYS_EVERY_S
-                self.delete_strays()
+                self.delete_strays(keep_s)
         except (OSError, SQLAlchemyError) as error:
             log.warning("old evidence not deleted", error=str(error))
             self._heartbeat.count("evidence_failed_total")
 
-    def delete_old(self) -> int:
+    def delete_old(self, keep_s: float) -> int:
         """Delete up to 200 files that are too old; returns how many.
 
         Raises:
             OSError: one of them cannot be deleted; those before it are.
             sqlalchemy.exc.SQLAlchemyError: the database is locked or away.
         """
-        before = self._clock.now_ms() - self._keep_ms
+        before = self._clock.now_ms() - round(keep_s * 1000)
         with self._history.snapshot() as connection:
             files = old_evidence(connection, before, DELETED_AT_ONCE)
         for file in files:
@@ -80,14 +78,14 @@ class EvidenceRetention:
             self._heartbeat.count("evidence_deleted_total", len(files))
         return len(files)
 
-    def delete_strays(self) -> None:
+    def delete_strays(self, keep_s: float) -> None:
         """Delete old folders of which the database knows nothing.
 
         Raises:
             OSError: one of them cannot be deleted.
             sqlalchemy.exc.SQLAlchemyError: the database cannot be read.
         """
-        before = self._clock.now_ms() - max(self._keep_ms, YOUNGEST_STRAY_MS)
+        before = self._clock.now_ms() - max(round(keep_s * 1000), YOUNGEST_STRAY_MS)
         with self._history.snapshot() as connection:
             known = list(connection.execute(select(evidence.c.incident).distinct()).scalars())
         strays = self._folder.delete_strays(known, before)

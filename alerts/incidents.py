@@ -83,15 +83,20 @@ class IncidentBook:
         event: Event,
         value: ZoneValue,
         now_ms: int,
-    ) -> None:
-        """Write a change of a zone's level, its incident and its notices."""
+    ) -> int | None:
+        """Write a change of a zone's level, its incident and its notices.
+
+        Returns:
+            The incident where it was raised or reached a higher level than ever before: then its
+            evidence is kept.
+        """
         assert zone.levels is not None
         key = ("crowd", camera.id, zone.id)
         unit = zone.levels.unit
         known = self._open.get(key)
         if event.kind is EventKind.CLEARED:
             if known is None:
-                return
+                return None
             incident, change = known.id, _change(connection, known.id, cleared_at=event.at_ms)
             del self._open[key]
         elif known is None:
@@ -124,6 +129,8 @@ class IncidentBook:
         )
         level = event.previous if event.kind is EventKind.CLEARED else event.level
         self._tell(connection, key, happening, level, now_ms)
+        highest = NORMAL if known is None else known.peak_level
+        return incident if rank(event.level) > rank(highest) else None
 
     def raise_peak(self, connection: Connection, camera: str, zone: str, peak: float) -> None:
         """Keep an open incident's highest value; no change that anybody is told of."""

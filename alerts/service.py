@@ -10,15 +10,19 @@ from importlib.metadata import version
 
 import structlog
 
+from alerts.evidence import EvidenceKeeper
 from alerts.outbox import Outbox
 from alerts.ownership import process_identity
 from alerts.shard import ShardLoop
 from alerts.watchdog import Watchdog
 from core.broker import connect
+from core.commands import CommandListener
 from core.heartbeat import HeartbeatSender
 from core.history import History
 from core.live import LiveView
 from core.messages import Keys, Service
+from core.reloading import Reloads, Rounds
+from core.settings import Site
 from core.site_file import LoadedSite
 
 WELL_WITHIN_S = 15.0  # a loop that has not come round for so long is not well
@@ -44,14 +48,15 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
         core.history.HistoryError: the history database cannot be opened.
         ServiceFailed: a part has ended by a defect.
     """
-    site, owner = loaded.site, process_identity()
-    ended = threading.Event()  # ends the parts, also when one of them failed
+    site = loaded.site
+    keys = Keys(site.broker.shards)
+    rounds = Rounds(stop)
     with ExitStack() as stack:
         history = History.open(site.history.url)
         stack.callback(history.close)
         client = connect(url)
         stack.callback(client.close)
-        view = LiveView(url, Keys(site.broker.shards), site.cameras, pictures=False)
+        view = LiveView(url, keys, site.cameras, pictures=False)
         view.start()
         stack.callback(view.stop)
         heartbeat = stack.enter_context(
@@ -63,12 +68,43 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
                 version=version("headcount"),
             )
         )
+        evidence = EvidenceKeeper(loaded, url, history, view.clock, heartbeat)
+        evidence.start()
+        stack.callback(evidence.stop)
+        reloads = Reloads(loaded, heartbeat, rounds.begin_anew)
+        stack.enter_context(CommandListener(url, keys, Service.ALERTS, {"reload": reloads.answer}))
+        for now, ended in rounds.sites(loaded):
+            heartbeat.runs(now.version)
+            view.watch(now.site.cameras)
+            evidence.use(now)
+            _watch(now.site, url, history, view, heartbeat, evidence, ended)
+
+
+def _watch(
+    site: Site,
+    url: str,
+    history: History,
+    view: LiveView,
+    heartbeat: HeartbeatSender,
+    evidence: EvidenceKeeper,
+    stop: threading.Event,
+) -> None:
+    """Run the rules, the sender and the dead-man's switch until ``stop`` is set.
+
+    Whatever they know is in the history, so that another call goes on where this one ended.
+
+    Raises:
+        ServiceFailed: a part has ended by a defect.
+    """
+    owner = process_identity()
+    keys = Keys(site.broker.shards)
+    ended = threading.Event()  # ends the parts, also when one of them failed
+    with ExitStack() as stack:
         outbox = Outbox(history, site.alerts.channels, view.clock, owner, heartbeat)
         outbox.start()
         stack.callback(outbox.stop)
-        keys = Keys(site.broker.shards)
         loops = [
-            ShardLoop(shard, site, url, history, view, owner, heartbeat, outbox.wake)
+            ShardLoop(shard, site, url, history, view, owner, heartbeat, outbox.wake, evidence.take)
             for shard in sorted({keys.shard(camera.id) for camera in site.cameras})
         ]
         parts = {f"shard-{loop.shard}": _started(loop, ended) for loop in loops}

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from alerts.evaluation import CameraZones, ZoneResult
+from alerts.evidence import Occasion
 from alerts.housekeeping import Housekeeping
 from alerts.incidents import IncidentBook
 from alerts.outages import OutageRules
@@ -49,6 +50,8 @@ class ShardLoop:
         view: of the broker, for the cameras' statuses.
         owner: this process (`alerts.ownership.process_identity`).
         on_notice: called after a transaction that wrote notices.
+        keep_evidence: called after a transaction in which an incident was raised, or reached a
+            higher level than ever before.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class ShardLoop:
         owner: str,
         heartbeat: HeartbeatSender,
         on_notice: Callable[[], None],
+        keep_evidence: Callable[[Occasion], None],
     ) -> None:
         keys = Keys(site.broker.shards)
         self.shard = shard
@@ -68,6 +72,7 @@ class ShardLoop:
         self.open_incidents = 0
         self._site, self._history, self._view = site, history, view
         self._heartbeat, self._on_notice = heartbeat, on_notice
+        self._keep_evidence = keep_evidence
         self._cameras = {
             camera.id: camera for camera in site.cameras if keys.shard(camera.id) == shard
         }
@@ -172,6 +177,7 @@ class ShardLoop:
         now = self._view.clock.now_ms()
         raw: list[dict[str, Any]] = []
         newest: dict[tuple[str, str], tuple[dict[str, Any], ZoneResult]] = {}
+        occasions: list[Occasion] = []
         written = self._book.notices_written
         evaluated = 0
         with self._history.transaction() as connection:
@@ -185,7 +191,7 @@ class ShardLoop:
                     raw.append(row)
                     newest[(reading.camera, result.zone.id)] = (row, result)
                     for event in result.events:
-                        self._book.crowd_event(
+                        incident = self._book.crowd_event(
                             connection,
                             self._cameras[reading.camera],
                             result.zone,
@@ -193,6 +199,8 @@ class ShardLoop:
                             result.value,
                             now,
                         )
+                        if incident is not None:
+                            occasions.append(Occasion(incident, result.zone, event, reading))
                     if result.value.level != NORMAL:
                         self._book.raise_peak(
                             connection, reading.camera, result.zone.id, result.peak
@@ -200,6 +208,8 @@ class ShardLoop:
             if raw:
                 write_raw(connection, raw)
                 _write_states(connection, newest)
+        for occasion in occasions:
+            self._keep_evidence(occasion)
         for row in raw:
             self._housekeeping.touch(row["camera"], row["at"])
         self._heartbeat.count("readings_processed_total", evaluated)
@@ -246,6 +256,7 @@ class ShardLoop:
         self._faults = faults
 
     def _close(self) -> None:
+        self._heartbeat.loop_ended(f"shard {self.shard}")
         try:
             with self._history.transaction() as connection:
                 self._lease.release(connection)
