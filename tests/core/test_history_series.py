@@ -273,6 +273,49 @@ def test_rows_are_evenly_spaced_and_stay_within_what_was_read(
             assert row["count_mean"] <= row["count_max"] + 1e-9
 
 
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    batches=st.lists(
+        st.dictionaries(
+            st.integers(0, 2 * HOUR - 1),
+            st.floats(0, 5000).map(lambda count: round(count, 3)),
+            max_size=12,
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_rollups_equal_the_values_they_sum_up(
+    connection: Connection, batches: list[dict[int, float]]
+) -> None:
+    """In whatever order values come, and however often their minutes are summed up meanwhile."""
+    for table in (raw, raw_blocks, minutes, hours):
+        connection.execute(table.delete())
+    written: dict[int, float] = {}
+    for batch in batches:
+        write_raw(connection, [value(NOON + offset, count) for offset, count in batch.items()])
+        for offset in batch:
+            roll_up(connection, "gate", "all", NOON + offset, unknown_s=0)
+        written = batch | written  # what was there first stays
+    stored = list(raw_values(connection, "gate", "all", NOON, NOON + 2 * HOUR))
+    assert {each.at - NOON: each.count for each in stored} == written
+    assert connection.execute(select(raw)).all() == []
+    for table, size in ((minutes, MINUTE), (hours, HOUR)):
+        rows = connection.execute(select(table)).all()
+        assert {row.at for row in rows} == {each.at // size * size for each in stored}
+        for row in rows:
+            inside = [each for each in stored if row.at <= each.at < row.at + size]
+            counts = [each.count for each in inside]
+            assert row.readings == len(inside)
+            assert row.count_mean == pytest.approx(sum(counts) / len(counts))
+            assert row.count_max == max(counts)
+            assert row.low == pytest.approx(sum(each.low for each in inside) / len(inside))
+            assert row.high == pytest.approx(sum(each.high for each in inside) / len(inside))
+            assert row.density_max == max(each.density or 0 for each in inside)
+
+
 def test_old_values_are_forgotten_each_at_its_time(connection: Connection) -> None:
     keep = KeepSettings(raw=HOUR / 1000, minute=2 * HOUR / 1000, hour=3 * HOUR / 1000)
     for age in range(5):
