@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import psutil
@@ -26,6 +26,7 @@ WELL_WITHIN_S = BACKOFF_CAP_S + 10.0
 GIVE_UP_AFTER_S = 90.0  # waiting for a recovery; the run goes on, and the checker says so
 REPLACED_WITHIN_S = 120.0  # a process that was stopped for good
 LOOK_EVERY_S = 0.25
+SECOND_AT_ONCE = 0.25  # how often a second fault comes before the first is recovered from
 
 log = structlog.get_logger(__name__)
 
@@ -186,7 +187,7 @@ SLOW = frozenset({"hang ingest", "hang worker", "hang alerts", "hang broker", "c
 
 
 class Breaker:
-    """Breaks one thing after the other, each when all is well again after the one before.
+    """Breaks one thing after the other, most of them when all is well again after the one before.
 
     Args:
         kinds: what to break, all of `KINDS` by default; slow ones come half as often.
@@ -211,17 +212,27 @@ class Breaker:
         """Go on until ``deadline`` (monotonic) or the target's stop."""
         target = self._target
         while time.monotonic() < deadline and not target.stop.is_set():
-            kind = self._next_kind()
-            try:
-                fault = KINDS[kind](target, self._rng)
-            except (redis.RedisError, psutil.Error, RuntimeError) as error:
-                log.warning("fault not possible now", kind=kind, error=str(error))
+            faults = self._break(self._next_kind())
+            if faults and self._rng.random() < SECOND_AT_ONCE and self._deck:
+                faults += self._break(self._next_kind())  # before the first is recovered from
+            if not faults:
                 continue
-            if fault is None:
-                continue
-            target.record.faults.append(fault)
-            self._on_fault(fault, self.wait_until_well(fault))
+            end = max(fault.ended for fault in faults)
+            faults = [replace(fault, ended=end) for fault in faults]
+            target.record.faults += faults
+            took_s = self.wait_until_well(faults[-1])
+            for fault in faults:
+                self._on_fault(fault, took_s)
             target.stop.wait(self._rng.uniform(0.0, 3.0))
+
+    def _break(self, kind: str) -> list[Fault]:
+        """Break one thing; empty where that was not possible, or comes later by itself."""
+        try:
+            fault = KINDS[kind](self._target, self._rng)
+        except (redis.RedisError, psutil.Error, RuntimeError) as error:
+            log.warning("fault not possible now", kind=kind, error=str(error))
+            return []
+        return [] if fault is None else [fault]
 
     def wait_until_well(self, fault: Fault) -> float | None:
         """Seconds until all was well after a fault; None where that took too long."""
