@@ -6,7 +6,10 @@ here instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import redis
 
 from core.history import History
 from core.live import LiveView
@@ -27,6 +30,8 @@ class Dashboard:
     values: Values
     overlays: Overlays
     identities: Identities
+    client: redis.Redis  # for short commands
+    progress: Callable[[], None] = lambda: None  # the web server's loop has come round
 
     @property
     def site(self) -> Site:

@@ -36,6 +36,7 @@ from dashboard.access import Access
 from dashboard.answers import fallback_routes, http_error, server_error
 from dashboard.api import Api
 from dashboard.events import Events
+from dashboard.evidence import Evidence
 from dashboard.identity import Identities
 from dashboard.login import Login
 from dashboard.metrics import Metrics
@@ -137,7 +138,9 @@ def parts(loaded: LoadedSite, url: str) -> Iterator[Dashboard]:
     try:
         live.start()
         values.start()
-        dashboard = Dashboard(loaded, live, history, values, overlays, identities)
+        dashboard = Dashboard(
+            loaded, live, history, values, overlays, identities, client, sender.progress
+        )
         note_applied(dashboard)
         handlers = {"reload": Reloads(loaded, sender, dashboard.take_over).answer}
         with sender, CommandListener(url, keys, Service.DASHBOARD, handlers):
@@ -164,10 +167,11 @@ def application(dashboard: Dashboard) -> App:
         *Metrics(dashboard).routes(),
         *Events(dashboard).routes(),
         *Api(dashboard).routes(),
+        *Evidence(dashboard).routes(),
         *LivePictures(dashboard).routes(),
     ]
     routes += fallback_routes(routes)
-    routes += shell_routes(("/", "/camera", "/incidents", "/system"))
+    routes += shell_routes(("/", "/camera", "/incidents", "/system", "/setup"))
     access = Middleware(Access, dashboard.identities, lambda: dashboard.site.dashboard)
     return App(
         SCRIPT,
@@ -227,6 +231,7 @@ async def serve(
     async def end() -> None:
         while not stop.is_set():
             await asyncio.sleep(0.1)
+            dashboard.progress()
         await asyncio.to_thread(dashboard.values.stop)  # ends the streams
         server.should_exit = True
 

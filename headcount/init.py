@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
-from urllib.parse import urlsplit
 
 import yaml
 
+from core.camera_id import suggested_id
 from core.redaction import redact
 from core.settings import CameraSettings
 from headcount.failures import InputError, fail, say
@@ -67,29 +67,12 @@ class Probed:
     failure: str = ""
 
 
-def camera_id(source: str, taken: Sequence[str]) -> str:
-    """A short unique id made from a source's host or file name."""
-    if "://" in source:
-        stem = urlsplit(source).hostname or "camera"
-        if stem[0].isdigit():
-            stem = f"camera-{stem}"
-    elif source.isdecimal():
-        stem = f"webcam-{source}"
-    else:
-        stem = Path(source).stem
-    stem = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:50].strip("-") or "camera"
-    name, number = stem, 2
-    while name in taken:
-        name, number = f"{stem}-{number}", number + 1
-    return name
-
-
 def site_text(cameras: Sequence[Probed], transport: Transport) -> str:
     """The commented site file. Cameras that did not answer are in it, with the reason above."""
     taken: list[str] = []
     blocks = []
     for camera in cameras:
-        taken.append(camera_id(camera.source, taken))
+        taken.append(suggested_id(camera.source, taken))
         blocks.append(_camera_text(camera, taken[-1], transport))
     return HEAD + "\n".join(blocks) + ZONES + TAIL
 

@@ -11,6 +11,7 @@ from dashboard import component
 from dashboard.markup import style
 from dashboard.running import running
 from dashboard.text import say
+from dashboard.viewer import current_viewer
 
 st.set_page_config(
     page_title=f"{running().site.site.name} · Headcount",
@@ -21,12 +22,12 @@ st.set_page_config(
 )
 st.html(style())
 component.frame()
-st.navigation(
-    [
-        st.Page("wall.py", title=say("page.wall"), icon=":material/grid_view:", default=True),
-        st.Page("camera.py", title=say("page.camera"), icon=":material/videocam:"),
-        st.Page("incidents.py", title=say("page.incidents"), icon=":material/warning:"),
-        st.Page("system.py", title=say("page.system"), icon=":material/monitor_heart:"),
-    ],
-    position="top",
-).run()
+pages = [
+    st.Page("wall.py", title=say("page.wall"), icon=":material/grid_view:", default=True),
+    st.Page("camera.py", title=say("page.camera"), icon=":material/videocam:"),
+    st.Page("incidents.py", title=say("page.incidents"), icon=":material/warning:"),
+    st.Page("system.py", title=say("page.system"), icon=":material/monitor_heart:"),
+]
+if current_viewer().may_configure:
+    pages.append(st.Page("setup.py", title=say("page.setup"), icon=":material/tune:"))
+st.navigation(pages, position="top").run()

@@ -8,7 +8,8 @@ import pytest
 
 from core.messages import Reason
 from core.site_file import load_site
-from headcount.init import Probed, camera_id, site_text
+from core.camera_id import suggested_id
+from headcount.init import Probed, site_text
 from ingest.probe import ProbeResult
 from ingest.source_error import SourceError
 from tests.headcount.conftest import headcount
@@ -21,7 +22,7 @@ FOUND = ProbeResult(
 def test_ids_are_short_and_unique() -> None:
     taken: list[str] = []
     for source in ("rtsp://Cam.Local:554/a", "rtsp://cam.local/b", "0", "/x/Hall 1.mp4"):
-        taken.append(camera_id(source, taken))
+        taken.append(suggested_id(source, taken))
     assert taken == ["cam-local", "cam-local-2", "webcam-0", "hall-1"]
 
 

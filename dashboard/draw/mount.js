@@ -1,0 +1,39 @@
+// What Streamlit calls: when the component appears, and again when its data or the theme changes.
+// The editor lives on through new data of the same camera; what is drawn must not be lost.
+
+const mounted = new WeakMap();
+
+function themeOf(root) {
+  const probe = getComputedStyle(root).getPropertyValue("--st-background-color").trim();
+  const canvas = document.createElement("canvas").getContext("2d");
+  canvas.fillStyle = probe || "#000";
+  const [r, g, b] = canvas.fillStyle.match(/[0-9a-f]{2}/gi).map((part) => parseInt(part, 16));
+  return 0.299 * r + 0.587 * g + 0.114 * b > 128 ? "light" : "dark";
+}
+
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+  let entry = mounted.get(parentElement);
+  if (!entry) {
+    const root = element("div", "headcount");
+    parentElement.append(root);
+    entry = { root, editor: null, camera: null, calls: 0 };
+    mounted.set(parentElement, entry);
+  }
+  entry.calls += 1;
+  const call = entry.calls;
+  entry.root.dataset.theme = themeOf(entry.root);
+  entry.root.lang = data.language;
+  if (entry.camera !== data.camera) {
+    entry.editor?.remove();
+    entry.editor = new Editor(entry.root, data, { setStateValue, setTriggerValue });
+    entry.camera = data.camera;
+  } else {
+    entry.editor.receive(data);
+  }
+  return () => {
+    if (entry.calls !== call) return; // a later call owns the editor
+    entry.editor?.remove();
+    entry.root.remove();
+    mounted.delete(parentElement);
+  };
+}

@@ -1,0 +1,43 @@
+"""Set-up without YAML: cameras, their zones and levels, and the versions of the site file."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import setup_cameras, setup_versions
+from dashboard.running import running
+from dashboard.setup import is_edited_by_hand, load_from_disk
+from dashboard.setup_messages import attempt, show_messages, tell
+from dashboard.text import say
+from dashboard.viewer import current_viewer
+
+dashboard, viewer = running(), current_viewer()
+if not viewer.may_configure:
+    st.warning(say("setup.admins_only"))
+    st.stop()
+
+
+def load() -> None:
+    """Take over what was edited by hand."""
+    with attempt():
+        applied = load_from_disk(dashboard, current_viewer())
+        tell(say("setup.loaded"), applied)
+
+
+if is_edited_by_hand(dashboard):
+    with st.container(key="edited-by-hand"):
+        st.warning(say("setup.by_hand", file=dashboard.loaded.path.name))
+        st.button(say("setup.load"), on_click=load)
+show_messages()
+
+camera = st.query_params.get("camera")
+known = {each.id: each for each in dashboard.site.cameras}
+if camera is None:
+    setup_cameras.show_list(dashboard)
+    setup_cameras.show_add(dashboard)
+    setup_versions.show(dashboard)
+elif camera in known:
+    setup_cameras.show_one(dashboard, known[camera])
+else:
+    setup_cameras.back()
+    st.warning(say("setup.gone", camera=camera))
