@@ -12,6 +12,9 @@ gives the same events as the live run did.
   raises nor clears.
 - One incident lasts from the first raise above normal to the clear back to it; between them the
   zone may escalate and ease.
+- At some hours of the week other levels may hold. A level that does not hold at a time is as if it
+  were infinitely high.
+- During maintenance nothing is raised and nothing escalates; what is open eases and clears.
 """
 
 from __future__ import annotations
@@ -19,11 +22,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from crowd.calendar import Calendar, Hours, wall_clock
 
 NORMAL = "normal"
 LEVELS = (NORMAL, "watch", "warning", "critical")  # lowest first
 READINGS_TO_RAISE = 3
+UTC = ZoneInfo("UTC")
 
 
 def rank(level: str) -> int:
@@ -36,21 +44,40 @@ class EventKind(StrEnum):
     ESCALATED = "escalated"
     EASED = "eased"
     CLEARED = "cleared"
+    APPROACHING = "approaching"  # the trend leads to a level; no change of the zone's own
 
 
 @dataclass(frozen=True)
 class Event:
-    """A change of a zone's level."""
+    """A change of a zone's level, or the notice that one is near."""
 
     kind: EventKind
     at_ms: int  # captured_at of the reading that decided it
-    level: str  # the level from now on
+    level: str  # the level from now on; for `approaching` the one that is near
     previous: str
     value: float  # in the unit of the levels, as are the next three
     low: float
     high: float
     peak: float  # highest value of the incident so far
     peak_level: str
+    raised_ms: int | None = None  # when the incident was raised; None where there is none
+    probable: bool = False  # only the upper end of the interval is at the level
+    reached_in_s: float | None = None  # of `approaching`
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Values of levels, in any unit, and how far below each its clear line lies."""
+
+    values: Mapping[str, float]
+    margins: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if not self.values or not set(self.values) <= set(LEVELS[1:]):
+            raise ValueError(f"levels must be some of {', '.join(LEVELS[1:])}")
+        values = [self.values[name] for name in LEVELS if name in self.values]
+        if values != sorted(set(values)):
+            raise ValueError("each level must be higher than the one below it")
 
 
 @dataclass(frozen=True)
@@ -63,6 +90,11 @@ class LevelSettings:
         raise_after_s: seconds at or above a level until it is raised.
         clear_after_s: seconds below its clear line until it is cleared.
         gap_s: longest time between readings that still counts as watching.
+        by_hours: hours of the week at which other thresholds hold; the first that fits is taken.
+        timezone: of the place, for those hours.
+        maintenance: when nothing may be raised.
+        top_by_upper_bound: the highest level is reached by the upper end of the value's interval.
+        approaching_s: warn of a level that the trend reaches within so many seconds; 0 never.
     """
 
     thresholds: Mapping[str, float]
@@ -70,18 +102,33 @@ class LevelSettings:
     raise_after_s: float
     clear_after_s: float
     gap_s: float
+    by_hours: tuple[tuple[Hours, Thresholds], ...] = ()
+    timezone: ZoneInfo = UTC
+    maintenance: Calendar | None = None
+    top_by_upper_bound: bool = False
+    approaching_s: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.thresholds or not set(self.thresholds) <= set(LEVELS[1:]):
-            raise ValueError(f"levels must be some of {', '.join(LEVELS[1:])}")
-        values = [self.thresholds[name] for name in self.names]
-        if values != sorted(set(values)):
-            raise ValueError("each level must be higher than the one below it")
+        Thresholds(self.thresholds, self.margins)
 
     @property
     def names(self) -> list[str]:
-        """The levels given, lowest first."""
-        return [name for name in LEVELS if name in self.thresholds]
+        """The levels that hold at any time, lowest first."""
+        given = set(self.thresholds).union(*(others.values for _, others in self.by_hours))
+        return [name for name in LEVELS if name in given]
+
+    def at(self, at_ms: int) -> Thresholds:
+        """What holds at an instant, ms UTC."""
+        if self.by_hours:
+            weekday, minute = wall_clock(at_ms, self.timezone)
+            for hours, others in self.by_hours:
+                if hours.hold(weekday, minute):
+                    return others
+        return Thresholds(self.thresholds, self.margins)
+
+    def in_maintenance(self, at_ms: int) -> bool:
+        """Whether nothing may be raised at an instant, ms UTC."""
+        return self.maintenance is not None and self.maintenance.holds(at_ms)
 
 
 @dataclass
@@ -101,6 +148,7 @@ class _State:
     level: str = NORMAL
     peak: float = 0.0
     peak_level: str = NORMAL
+    raised_ms: int | None = None
     dwell: dict[str, _Dwell] = field(default_factory=dict)
 
 
@@ -115,7 +163,8 @@ class ZoneRules:
 
     def __init__(self, settings: LevelSettings) -> None:
         self._settings = settings
-        self._state = _State(dwell={name: _Dwell() for name in settings.names})
+        self._names = settings.names
+        self._state = _State(dwell={name: _Dwell() for name in self._names})
 
     @property
     def level(self) -> str:
@@ -130,6 +179,11 @@ class ZoneRules:
     def peak_level(self) -> str:
         return self._state.peak_level
 
+    @property
+    def raised_ms(self) -> int | None:
+        """When the open incident was raised, ms UTC; None when there is none."""
+        return self._state.raised_ms
+
     def step(self, at_ms: int, value: float, low: float, high: float) -> list[Event]:
         """Take one reading and return what changed: nothing, or one event.
 
@@ -143,8 +197,14 @@ class ZoneRules:
         passed = 0.0 if state.at_ms is None else (at_ms - state.at_ms) / 1000
         state.at_ms = at_ms
         watched = passed if passed <= self._settings.gap_s else 0.0
+        active = self._settings.at(at_ms)
+        upper = high if self._settings.top_by_upper_bound else value
         for name, dwell in state.dwell.items():
-            self._dwell(name, dwell, value, watched)
+            threshold = active.values.get(name, inf)
+            compared = upper if name == self._names[-1] else value
+            self._dwell(dwell, compared, watched, (threshold, active.margins.get(name, 0.0)))
+        if self._settings.in_maintenance(at_ms):
+            self._hold_back()
         if self.level != NORMAL or self._rising():
             state.peak = max(state.peak, value)
         else:
@@ -152,31 +212,46 @@ class ZoneRules:
         level = self._decide()
         if level == state.level:
             return []
-        return [self._change(level, at_ms, (value, low, high))]
+        probable = value < active.values.get(level, value)
+        return [self._change(level, at_ms, (value, low, high), probable)]
 
-    def _dwell(self, name: str, dwell: _Dwell, value: float, watched: float) -> None:
-        settings = self._settings
-        threshold = settings.thresholds[name]
+    def next_level(self, at_ms: int) -> tuple[str, float] | None:
+        """The lowest level above the present one that holds at an instant, and its value."""
+        values = self._settings.at(at_ms).values
+        for name in self._names:
+            if rank(name) > rank(self.level) and name in values:
+                return name, values[name]
+        return None
+
+    def _dwell(
+        self, dwell: _Dwell, value: float, watched: float, line: tuple[float, float]
+    ) -> None:
+        threshold, margin = line
         if value >= threshold:
             dwell.above_s += watched if dwell.above_readings else 0.0
             dwell.above_readings += 1
             dwell.off_s = 0.0
         else:
             dwell.off_s += watched
-            if value < threshold - settings.margins[name] or dwell.off_s >= settings.raise_after_s:
+            if value < threshold - margin or dwell.off_s >= self._settings.raise_after_s:
                 dwell.above_s, dwell.above_readings = 0.0, 0
-        if value < threshold - settings.margins[name]:
+        if value < threshold - margin:
             dwell.below_s += watched if dwell.below_readings else 0.0
             dwell.below_readings += 1
         else:
             dwell.below_s, dwell.below_readings = 0.0, 0
+
+    def _hold_back(self) -> None:
+        """Let the time above every level begin anew."""
+        for dwell in self._state.dwell.values():
+            dwell.above_s, dwell.above_readings = 0.0, 0
 
     def _rising(self) -> bool:
         return any(dwell.above_readings for dwell in self._state.dwell.values())
 
     def _decide(self) -> str:
         settings, state = self._settings, self._state
-        for name in reversed(settings.names):
+        for name in reversed(self._names):
             dwell = state.dwell[name]
             if rank(name) <= rank(state.level):
                 break
@@ -187,30 +262,45 @@ class ZoneRules:
                 return name
         if state.level == NORMAL or not self._is_below(state.level):
             return state.level
-        lower = [name for name in settings.names if rank(name) < rank(state.level)]
+        lower = [name for name in self._names if rank(name) < rank(state.level)]
         return next((name for name in reversed(lower) if not self._is_below(name)), NORMAL)
 
     def _is_below(self, name: str) -> bool:
         dwell = self._state.dwell[name]
         return bool(dwell.below_readings) and dwell.below_s >= self._settings.clear_after_s
 
-    def _change(self, level: str, at_ms: int, values: tuple[float, float, float]) -> Event:
+    def _change(
+        self, level: str, at_ms: int, values: tuple[float, float, float], probable: bool
+    ) -> Event:
         state, previous = self._state, self._state.level
         if rank(level) > rank(previous):
             kind = EventKind.RAISED if previous == NORMAL else EventKind.ESCALATED
         else:
             kind = EventKind.CLEARED if level == NORMAL else EventKind.EASED
+            probable = False
+        if kind is EventKind.RAISED:
+            state.raised_ms = at_ms
         state.level = level
         state.peak_level = max(state.peak_level, level, key=rank)
-        event = Event(kind, at_ms, level, previous, *values, state.peak, state.peak_level)
+        event = Event(
+            kind,
+            at_ms,
+            level,
+            previous,
+            *values,
+            state.peak,
+            state.peak_level,
+            state.raised_ms,
+            probable,
+        )
         if level == NORMAL:
-            state.peak, state.peak_level = 0.0, NORMAL
+            state.peak, state.peak_level, state.raised_ms = 0.0, NORMAL, None
         return event
 
     def restart(self) -> None:
         """Forget the times, not the level: the next reading may have any time."""
         self._state.at_ms = None
-        self._state.dwell = {name: _Dwell() for name in self._settings.names}
+        self._state.dwell = {name: _Dwell() for name in self._names}
 
     def to_state(self) -> dict[str, Any]:
         """Everything remembered, as JSON-ready values."""
@@ -229,9 +319,10 @@ class ZoneRules:
         state.peak = stored["peak"]
         state.peak_level = stored["peak_level"]
         state.level = stored["level"]
-        if state.level != NORMAL and state.level not in settings.thresholds:
-            below = [name for name in settings.names if rank(name) < rank(state.level)]
-            state.level = below[-1] if below else settings.names[0]
+        state.raised_ms = stored.get("raised_ms")  # the first release did not keep it
+        if state.level != NORMAL and state.level not in rules._names:
+            below = [name for name in rules._names if rank(name) < rank(state.level)]
+            state.level = below[-1] if below else rules._names[0]
         for name, dwell in stored["dwell"].items():
             if name in state.dwell:
                 state.dwell[name] = _Dwell(**dwell)

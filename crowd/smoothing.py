@@ -2,8 +2,8 @@
 
 State: level (people) and slope (people per second). A reading's own 90 % interval is its
 measurement noise, so a doubtful reading moves the filter less than a sure one. Unknown stretches
-are respected: the longer since the last reading, the less the past weighs, and after a long gap the
-filter starts again from what it sees.
+are respected: the longer since the last reading, the less the past weighs, and after a long gap, or
+where the scene is another one, the filter starts again from what it sees.
 """
 
 from __future__ import annotations
@@ -30,7 +30,22 @@ class SmoothingSettings:
     slope_noise: float = 0.012  # the same for the slope, per second
     least_people: float = 4.0  # the level that small crowds are treated as
     least_sigma: float = 0.3  # people; no reading is surer than this
+    interval_share: float = 1.0  # of a reading's interval that differs from frame to frame
+    start_slope: float = 0.012  # how steep a crowd may be when the filter starts, like the level
     reset_after_s: float = 15.0  # a longer gap forgets the past
+    jump: float | None = None  # a step by more than this share of the level forgets it too
+
+
+# For where things are going rather than where they are: looks at minutes instead of seconds. Most
+# of an interval is an error that all frames of a scene share, which does not disturb a trend.
+TREND = SmoothingSettings(
+    level_noise=0.003,
+    slope_noise=3e-5,
+    interval_share=0.4,
+    start_slope=0.003,
+    reset_after_s=60.0,
+    jump=0.35,
+)
 
 
 class Smoother:
@@ -58,6 +73,15 @@ class Smoother:
         """People per second."""
         return float(self._state[1])
 
+    @property
+    def slope_error(self) -> float:
+        """Standard deviation of the slope, people per second."""
+        return float(np.sqrt(self._covariance[1, 1]))
+
+    def reset(self) -> None:
+        """Forget what was seen: the next reading shows another scene."""
+        self._at = None
+
     def step(self, at_ms: int, count: float, low: float, high: float) -> float:
         """Take one reading and return the new level.
 
@@ -66,17 +90,23 @@ class Smoother:
             count: people; ``low`` and ``high`` are its 90 % interval.
         """
         settings = self._settings
-        sigma = max(settings.least_sigma, (high - low) / (2 * Z_90))
+        sigma = max(settings.least_sigma, settings.interval_share * (high - low) / (2 * Z_90))
         gap_s = None if self._at is None else (at_ms - self._at) / 1000
         self._at = at_ms
         scale = max(settings.least_people, self.level, count)
-        if gap_s is None or gap_s > settings.reset_after_s or gap_s <= 0:
+        new = gap_s is None or gap_s > settings.reset_after_s or gap_s <= 0
+        if new or self._jumped(count, scale):
             self._state = np.array([count, 0.0])
-            self._covariance = np.diag([sigma**2, (settings.slope_noise * scale) ** 2])
+            self._covariance = np.diag([sigma**2, (settings.start_slope * scale) ** 2])
             return self.level
+        assert gap_s is not None
         self._predict(gap_s, scale)
         self._correct(count, sigma)
         return self.level
+
+    def _jumped(self, count: float, scale: float) -> bool:
+        jump = self._settings.jump
+        return jump is not None and abs(count - self.level) > jump * scale
 
     def _predict(self, seconds: float, scale: float) -> None:
         move = np.array([[1.0, seconds], [0.0, 1.0]])
