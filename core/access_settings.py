@@ -18,8 +18,14 @@ class OidcRole(Section):
     group: str = Field(min_length=1, description="A value in the claim; `*` is everybody.")
     role: Literal["viewer", "operator", "admin"] = Field(description="What they may do.")
     cameras: list[Identifier] | None = Field(
-        None, description="Cameras that they may see; by default all."
+        None, description="Cameras that they may see; by default all, and an admin always all."
     )
+
+    @model_validator(mode="after")
+    def _admins_see_all(self) -> Self:
+        if self.role == "admin" and self.cameras is not None:
+            raise ValueError("cameras cannot be limited for an admin: the site file names them all")
+        return self
 
 
 class OidcSettings(Section):

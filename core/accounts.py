@@ -69,9 +69,11 @@ def add_user(
         cameras: ids of those it may see; None for all.
 
     Raises:
-        AccountError: there is one of this name already.
+        AccountError: there is one of this name already, or an admin's cameras are limited.
         PasswordError: the password is not accepted.
     """
+    if role is Role.ADMIN and cameras is not None:
+        raise AccountError("an admin sees all cameras: the site file names them")
     values = {
         "password_hash": hash_password(password),
         "role": role.value,

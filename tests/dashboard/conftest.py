@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from core.broker import LocalBroker, connect
 from core.history import History
 from core.site_file import LoadedSite, load_site
 from tests.dashboard.feeder import Feeder
+from tests.dashboard.locked import Locked, locked_dashboard
+from tests.dashboard.ports import free_port as free_port
 from tests.waiting import wait_until
 
 START_LIMIT_S = 30
@@ -82,12 +83,6 @@ class RunningDashboard:
         return next(each for each in cameras if each["id"] == camera)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def write_site(folder: Path, port: int) -> LoadedSite:
     path = folder / "site.yaml"
     path.write_text(yaml.safe_dump({**SITE, "dashboard": {"port": port}}, sort_keys=False))
@@ -135,6 +130,13 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDashb
         yield RunningDashboard(address, http, feeder, loaded, process)
         feeder.client.close()
     history.close()
+
+
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
+    """A dashboard with `access.login: local`, with its users signed up."""
+    with locked_dashboard(tmp_path_factory.mktemp("locked")) as running:
+        yield running
 
 
 @pytest.fixture

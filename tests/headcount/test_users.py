@@ -78,6 +78,11 @@ def test_a_user_from_beginning_to_end(site: Path) -> None:
             PASSWORD,
             "--cameras: x is no camera of this site; allowed are gate, hall",
         ),
+        (
+            ("add", "{}", "kim", "--role", "admin", "--cameras", "gate", "--password-stdin"),
+            PASSWORD,
+            "an admin sees all cameras",
+        ),
         (("token", "{}", "nobody"), "", "there is no user nobody"),
         (("remove", "{}", "nobody"), "", "there is no user nobody"),
     ],
