@@ -30,6 +30,7 @@ from core.messages import (
 )
 
 WIDTH, HEIGHT = 320, 240
+PICTURES_KEPT = 10
 SERVICES = (Service.INGEST, Service.WORKER, Service.ALERTS)
 
 
@@ -199,4 +200,5 @@ class Feeder:
             return int(result.inserted_primary_key[0])
 
     def add(self, stream: str, message: Message) -> None:
-        self.client.xadd(stream, message.to_fields(), maxlen=500)
+        kept = PICTURES_KEPT if isinstance(message, Picture) else 500
+        self.client.xadd(stream, message.to_fields(), maxlen=kept)

@@ -65,7 +65,10 @@ VIEWS = [
 
 
 def staged_site(language: str, cameras: int = 8) -> dict[str, Any]:
-    """The site file's content (write it as JSON: YAML would share the lists by aliases); the last camera is blind. More cameras repeat the views."""
+    """The site file's content; the last camera is blind. More cameras repeat the views.
+
+    Write it as JSON, which is YAML too: PyYAML would share the lists by aliases.
+    """
     whole, part = ZONES[language]
     entries: list[dict[str, Any]] = []
     for number in range(cameras - 1):
