@@ -20,6 +20,7 @@ from core.sections import Duration as Duration
 from core.sections import Identifier as Identifier
 from core.sections import Section as Section
 from core.sections import parse_duration as parse_duration
+from core.week_settings import LevelHours, Maintenance
 
 SOURCE_SCHEMES = ("rtsp", "rtsps", "http", "https")
 LEVEL_NAMES = ("watch", "warning", "critical")
@@ -117,6 +118,18 @@ class Ground(Section):
     camera_height: float | None = Field(
         None, gt=0, description="Height of the camera above the ground, m, where it must be given."
     )
+    cell_m2: float = Field(
+        4.0, gt=0, le=100, description="The densest place is measured over so many square metres."
+    )
+
+
+_NAMES = ", ".join(LEVEL_NAMES)
+
+
+def _must_rise(given: list[tuple[str, float]], where: str) -> None:
+    for (lower, low), (upper, high) in pairwise(given):
+        if low >= high:
+            raise ValueError(f"{where}{lower} ({low:g}) must be below {upper} ({high:g})")
 
 
 class Levels(Section):
@@ -138,23 +151,37 @@ class Levels(Section):
         ge=0,
         description="How far below counts as below; default 0.5 persons/m2 or 10 % of the level.",
     )
+    top_by: Literal["value", "upper"] = Field(
+        "value",
+        description="The highest level is reached by the value, or already by the upper end of its "
+        "90 % interval (a probable breach).",
+    )
+    approaching: Duration = Field(
+        180.0, description="Warn of a level that the trend reaches within this time; 0s never."
+    )
+    schedule: list[LevelHours] = Field(
+        [], description="Other levels at some hours of the week; the first that fits is taken."
+    )
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
-        given = [(name, getattr(self, name)) for name in LEVEL_NAMES]
-        given = [(name, value) for name, value in given if value is not None]
+        given = list(self.thresholds().items())
         if not given:
             raise ValueError("at least one of watch, warning and critical is needed")
         if self.measure == "worst_cell" and self.unit == "persons":
             raise ValueError("`measure: worst_cell` is a density: it needs `unit: persons/m2`")
-        for (lower, low), (upper, high) in pairwise(given):
-            if low >= high:
-                raise ValueError(f"{lower} ({low:g}) must be below {upper} ({high:g})")
+        _must_rise(given, "")
+        for index, hours in enumerate(self.schedule):
+            if all(getattr(hours, name) is None for name in LEVEL_NAMES):
+                raise ValueError(f"schedule[{index}]: give at least one of {_NAMES}")
+            _must_rise(list(self.thresholds(hours).items()), f"schedule[{index}]: ")
         return self
 
-    def thresholds(self) -> dict[str, float]:
-        """The levels given, lowest first."""
+    def thresholds(self, hours: LevelHours | None = None) -> dict[str, float]:
+        """The levels given, lowest first; at some hours of the week or else."""
         values = {name: getattr(self, name) for name in LEVEL_NAMES}
+        if hours is not None:
+            values = {name: getattr(hours, name) or value for name, value in values.items()}
         return {name: value for name, value in values.items() if value is not None}
 
     def margin(self, threshold: float) -> float:
@@ -316,6 +343,9 @@ class AlertSettings(Section):
     )
     channels: list[Channel] = Field([], description="Where notifications go.")
     mqtt: MqttSettings | None = Field(None, description="Values and notices over MQTT.")
+    maintenance: list[Maintenance] = Field(
+        [], description="Times in which nothing is raised and nobody is told."
+    )
     reminder: ReminderSettings = Field(
         ReminderSettings(), description="While nobody acknowledges an incident."
     )
