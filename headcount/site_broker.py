@@ -9,12 +9,21 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from core.broker import BrokerError, LocalBroker, broker_url, check_broker
-from core.settings import Site
+from core.broker import BrokerError, LocalBroker, broker_errors, broker_url, check_broker, connect
+from core.messages import (
+    EVERY_FRAMES_KEPT,
+    FRAMES_KEPT,
+    PICTURES_KEPT_S,
+    READINGS_BYTES,
+)
+from core.settings import CameraSettings, Site
 
 HUNG_AFTER_S = 20.0  # without an answer; a broker of our own is then killed and started again
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 10.0
+PICTURE_MB = 0.2  # of a busy picture, sized for the model
+SMALLEST_MB = 512
+REST_MB = 64  # states, heartbeats, commands, the server itself
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +66,30 @@ class SiteBroker:
             self._pause_s = min(2 * self._pause_s, LAST_PAUSE_S)
 
 
+def needed_mb(site: Site) -> int:
+    """Memory that the broker needs for a site, at the most that its streams may hold."""
+    pictures = sum(_pictures_held(camera) for camera in site.cameras)
+    return round(REST_MB + READINGS_BYTES / 2**20 + PICTURE_MB * pictures)
+
+
+def _pictures_held(camera: CameraSettings) -> float:
+    """Frames and pictures of a camera that are in the broker at once."""
+    every = camera.kind == "file" and camera.play.policy == "every"
+    return (EVERY_FRAMES_KEPT if every else FRAMES_KEPT) + PICTURES_KEPT_S * camera.fps
+
+
+def _warn_of_its_settings(url: str, wanted_mb: int) -> None:
+    """Say what in a configured broker's settings will lose messages."""
+    with broker_errors(url), connect(url) as client:
+        memory = client.info("memory")
+    limit_mb = int(memory.get("maxmemory", 0)) / 2**20
+    if 0 < limit_mb < wanted_mb:
+        log.warning("the broker may run out of memory", maxmemory_mb=limit_mb, wanted_mb=wanted_mb)
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    if limit_mb and policy != "noeviction":
+        log.warning("the broker may forget messages: set noeviction", maxmemory_policy=policy)
+
+
 @contextmanager
 def site_broker(site: Site) -> Iterator[SiteBroker]:
     """The broker that is configured, else one of our own, which ends with the block.
@@ -67,7 +100,8 @@ def site_broker(site: Site) -> Iterator[SiteBroker]:
     url = broker_url(site)
     if url is not None:
         check_broker(url)
+        _warn_of_its_settings(url, needed_mb(site))
         yield SiteBroker(url)
         return
-    with LocalBroker() as broker:
+    with LocalBroker(max(SMALLEST_MB, needed_mb(site))) as broker:
         yield SiteBroker(broker.url, broker)

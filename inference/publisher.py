@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from core.clock import Clock
 from core.messages import (
     PICTURES_KEPT_S,
+    READINGS_BYTES,
     READINGS_KEPT,
+    READINGS_KEPT_AT_LEAST,
     WORKERS_GROUP,
     Frame,
     Keys,
@@ -30,6 +32,7 @@ from inference.result_item import rounded_heads
 if TYPE_CHECKING:
     from models.counter import CrowdReading
 
+ENTRY_BYTES = 200  # of an entry, beside its values
 PICTURES_GONE_S = 60  # a camera without new frames leaves no picture behind in the broker
 
 
@@ -83,6 +86,7 @@ class Publisher:
         self._model = model
         self._worker = worker
         self._pictures = pictures
+        self._reading_bytes = 0.0  # of an entry, averaged over the last hundred or so
         self._publish_once = client.register_script(PUBLISH_ONCE)
 
     def publish(self, counted: Sequence[CountedFrame]) -> None:
@@ -94,17 +98,29 @@ class Publisher:
         pipeline = self._client.pipeline(transaction=False)
         for item in counted:
             if item.entry is None:
+                fields = self._fields(item)
                 pipeline.xadd(
-                    self._readings_of(item),
-                    fields_of(self.reading(item)),
-                    maxlen=READINGS_KEPT,
-                    approximate=True,
+                    self._readings_of(item), fields, maxlen=self.readings_kept, approximate=True
                 )
             elif not self._published_once(item, item.entry):
                 continue
             self._add_picture(pipeline, item)
         if len(pipeline):
             pipeline.execute()
+
+    @property
+    def readings_kept(self) -> int:
+        """Readings to keep per shard: their entries are as large as their crowds are dense."""
+        most = READINGS_BYTES / self._keys.shards / max(1.0, self._reading_bytes)
+        return max(READINGS_KEPT_AT_LEAST, min(READINGS_KEPT, int(most)))
+
+    def _fields(self, item: CountedFrame) -> dict[Any, Any]:
+        """The entry of a counted frame's reading."""
+        fields = fields_of(self.reading(item))
+        size = ENTRY_BYTES + sum(len(value) for value in fields.values())
+        share = 0.01 if self._reading_bytes else 1.0
+        self._reading_bytes += share * (size - self._reading_bytes)
+        return fields
 
     def reading(self, item: CountedFrame) -> Reading:
         """The reading of a counted frame: places as fractions, weights that sum to the count."""
@@ -144,11 +160,11 @@ class Publisher:
     def _published_once(self, item: CountedFrame, entry: bytes) -> bool:
         """Publish a must-count frame's reading, unless somebody has done it."""
         stream = self._keys.frames(item.frame.camera)
-        fields = [part for pair in fields_of(self.reading(item)).items() for part in pair]
+        fields = [part for pair in self._fields(item).items() for part in pair]
         return bool(
             self._publish_once(
                 keys=[stream, f"{stream}:counted", self._readings_of(item)],
-                args=[WORKERS_GROUP, entry, item.frame.seq, READINGS_KEPT, *fields],
+                args=[WORKERS_GROUP, entry, item.frame.seq, self.readings_kept, *fields],
             )
         )
 

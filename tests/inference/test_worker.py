@@ -132,9 +132,7 @@ def test_at_three_times_the_load_no_reading_is_older_than_the_limit(bench: Bench
             bench.counts.get(f'headcount_worker_{name}_total{{camera="{each.id}"}}', 0)
             for name in ("missed", "dropped_old")
         )
-        assert (
-            counted[each.id] + lost >= sent[each.id] - 2
-        )  # before, after
+        assert counted[each.id] + lost >= sent[each.id] - 2  # before, after
 
 
 def test_gaps_in_the_numbers_are_counted_as_missed(bench: Bench) -> None:
@@ -248,6 +246,21 @@ def test_a_worker_goes_on_when_the_broker_returns() -> None:
         thread.join(10)
         assert not thread.is_alive()
         client.close()
+
+
+def test_readings_of_dense_crowds_are_kept_as_far_as_the_broker_has_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    megabyte = 2**20
+    monkeypatch.setattr("inference.publisher.READINGS_BYTES", megabyte)
+    monkeypatch.setattr("inference.publisher.READINGS_KEPT_AT_LEAST", 10)
+    bench.start(bench.worker([camera("hall", age_limit=60)]))
+    for seq in range(1, 1301):
+        bench.put("hall", seq=seq, people=40)
+        wait_until(lambda: not bench.client.xlen(bench.keys.frames("hall")), every_s=0.001)
+    wait_until(lambda: bench.readings()[-1].seq == 1300)
+    assert bench.client.memory_usage(bench.keys.readings(0)) < 1.5 * megabyte
+    assert len(bench.readings()) > 100
 
 
 @pytest.mark.parametrize("pictures", ["none", "blurred"])
