@@ -9,7 +9,7 @@ from core.settings import CameraSettings, Site
 # What of a camera the service that plays it does not use: changing it never restarts the stream.
 NOT_PLAYED = frozenset({"name", "zones", "age_limit", "privacy"})
 # What services are built upon: a change of it waits until Headcount is started again.
-FIXED = ("broker", "history.url", "model.name", "model.device", "dashboard", "access")
+FIXED = ("broker", "history.url", "model.name", "model.device", "evidence", "dashboard", "access")
 
 
 @dataclass(frozen=True)

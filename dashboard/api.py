@@ -23,6 +23,7 @@ from dashboard.answers import (
     query_flag,
     query_instant,
 )
+from dashboard.evidence import with_evidence
 from dashboard.running import Dashboard
 from dashboard.values import CameraValue
 from dashboard.viewer import Viewer, require_camera, viewer_of
@@ -142,6 +143,7 @@ class Api:
                 from_ms=query_instant(request, "from", self.zone),
                 to_ms=query_instant(request, "to", self.zone),
             )
+            rows = with_evidence(connection, rows)
         return JSONResponse([incident_json(row) for row in rows])
 
     async def acknowledge(self, request: Request) -> Response:

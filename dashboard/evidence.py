@@ -1,0 +1,62 @@
+"""``/api/v1/incidents/{id}/evidence/{name}``: picture, crowd map, heads and clip of an incident.
+
+A name is looked up in the database and never put into a path, so there is nothing to escape from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from core.evidence import evidence_of, find_evidence
+from core.history_schema import incidents
+from dashboard.answers import not_found
+from dashboard.running import Dashboard
+from dashboard.viewer import viewer_of
+
+
+class Evidence:
+    """The handler of the route."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self.dashboard = dashboard
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/api/v1/incidents/{id:int}/evidence/{name}", self.file)]
+
+    def file(self, request: Request) -> Response:
+        """The file; players may ask for a part of a clip.
+
+        Raises:
+            HTTPException: 404, the viewer can see no such file.
+        """
+        incident, name = int(request.path_params["id"]), request.path_params["name"]
+        with self.dashboard.history.snapshot() as connection:
+            place = select(incidents.c.camera).where(incidents.c.id == incident)
+            camera = connection.execute(place).scalar()
+            if camera is None or not viewer_of(request).may_see(camera):
+                raise not_found(f"there is no incident {incident}")
+            file = find_evidence(connection, incident, name)
+        if file is None:
+            raise not_found(f"incident {incident} has no evidence of the name {name!r}")
+        path = file.path(Path(self.dashboard.site.evidence.dir))
+        if not path.is_file():
+            raise not_found(f"{name} of incident {incident} is not in the folder of evidence here")
+        headers = {
+            "Cache-Control": "private, no-cache",  # asked again each time, sent only if changed
+            "ETag": f'"{file.sha256}"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return FileResponse(path, media_type=file.media_type, headers=headers)
+
+
+def with_evidence(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Incidents with the addresses of their files as ``evidence``."""
+    files = evidence_of(connection, [row["id"] for row in rows])
+    return [{**row, "evidence": [each.url for each in files.get(row["id"], [])]} for row in rows]
