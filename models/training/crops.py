@@ -25,6 +25,7 @@ Heads = NDArray[np.float32]
 SCALES = (0.6, 1.6)  # of pictures without head sizes
 HEAD_PIXELS = (6.0, 120.0)  # of pictures with head sizes: log-uniform side of the head's box
 PADDING_GREY = 110
+OVERHANG = 0.125  # share of a window that may lie outside its picture
 
 
 @dataclass(frozen=True)
@@ -215,8 +216,12 @@ def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float
 def _window_start(
     length: int, window: float, focus: float | None, rng: np.random.Generator
 ) -> float:
-    """Where a window of a side's length begins; a shorter picture lies somewhere inside it."""
-    low, high = min(0.0, length - window), max(0.0, length - window)
+    """Where a window of a side's length begins; a shorter picture lies somewhere inside it.
+
+    Windows hang over the border a little, so that what lies there is seen as often as the rest.
+    """
+    overhang = OVERHANG * window if length > window else 0.0
+    low, high = min(0.0, length - window) - overhang, max(0.0, length - window) + overhang
     if focus is None:
         return float(rng.uniform(low, high))
     return float(np.clip(focus - rng.uniform(0.1, 0.9) * window, low, high))

@@ -1,16 +1,22 @@
 """The network as a function: the same on a crop and on a frame, folded or not."""
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from core.site_file import load_yaml
 from models.autoencoder import CrowdMapAutoencoder
 from models.conditioner import Conditioner, normalise
+from models.denoiser import CrossAttention
+from models.diffusion import T, add_noise, predicted_z_0
 from models.frames import frame_tensor, working_size
 from models.layers import fold_standardisation
 from models.network import CrowdDiffusion, NetworkConfig
+from models.training.crops import Batch
+from models.training.diffusion import DiffusionLoss, NoiseLoss
 from models.weights import load_weights
 
 
@@ -80,3 +86,51 @@ def test_frames_are_padded_to_whole_strides():
     tensor, inside = frame_tensor(random_picture(40, 72), None)
     assert tensor.shape == (1, 3, 64, 96)
     assert inside == (40, 72)
+
+
+def configured(name: str) -> CrowdDiffusion:
+    torch.manual_seed(0)
+    path = Path(__file__).parents[2] / "configs" / "models" / f"{name}.yaml"
+    return CrowdDiffusion(NetworkConfig.from_mapping(load_yaml(path)))
+
+
+@pytest.mark.parametrize("name", ["paper", "paper-cross-attention", "tiny-cross-attention"])
+def test_the_paper_s_choices_are_configurations(name):
+    """Each samples maps of the picture's size, and its loss reaches denoiser and conditioner."""
+    model = configured(name)
+    pictures = torch.from_numpy(random_picture(256, 256)).permute(2, 0, 1)[None]
+    assert model.sample(pictures, 2).maps.shape == (1, 1, 256, 256)
+    batch = Batch(pictures.numpy(), [np.array([[40.0, 60.0], [200.0, 90.0]], np.float32)])
+    loss_of = NoiseLoss(0) if model.config.prediction == "epsilon" else DiffusionLoss(0)
+    for parameter in model.denoiser.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    loss, _ = loss_of(model, batch)
+    loss.backward()
+    for part in (model.denoiser.enter, model.conditioner.pyramid_4):
+        assert part.weight.grad.abs().sum() > 0
+
+
+def test_a_perfect_prediction_of_the_noise_gives_the_latent_back():
+    model = configured("paper")
+    z_0 = torch.randn(1, 3, 8, 8)
+    epsilon = torch.randn_like(z_0)
+    alpha_bar = model.alpha_bar[[T]].view(1, 1, 1, 1)
+    z_t = add_noise(z_0, epsilon, alpha_bar)
+    assert torch.allclose(predicted_z_0(z_t, epsilon, alpha_bar), z_0, atol=1e-4)
+
+
+def test_cross_attention_sees_no_places():
+    """Moving zeta's tokens about changes nothing: positions are lost, as the paper found."""
+    attention = CrossAttention(32, 16)
+    torch.nn.init.normal_(attention.out.weight)
+    h, zeta = torch.randn(1, 32, 4, 4), torch.randn(1, 16, 8, 16)
+    tokens = zeta.unflatten(2, (2, 4)).unflatten(4, (4, 4))  # 2 x 4 tokens of 4 x 4 positions
+    moved = tokens.roll(1, dims=2).roll(2, dims=4).reshape(zeta.shape)
+    assert not torch.allclose(moved, zeta)
+    assert torch.allclose(attention(h, zeta), attention(h, moved), atol=1e-5)
+
+
+def test_a_squeezed_picture_has_the_side_that_was_asked_for():
+    tensor, inside = frame_tensor(random_picture(96, 200), None, squash=256)
+    assert tensor.shape == (1, 3, 256, 256)
+    assert inside == (256, 256)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.crowd_map import crowd_map
-from models.reading import ReadingSettings, read_map
+from models.reading import ReadingSettings, read_map, regions_above
 
 SHARP = ReadingSettings(offset=0.05, smoothing=0.0, spacing=3)
 
@@ -58,3 +58,10 @@ def test_uneven_background_noise_adds_no_heads():
     ramp = np.linspace(0, 0.6, 128, dtype=np.float32)[None, :].repeat(128, axis=0)
     read = read_map(ramp + crowd_map(np.array([[20.0, 60.0]]), 128, 128), SHARP)
     assert len(read.heads) == 1
+
+
+def test_one_threshold_for_all_misses_the_faint_and_joins_the_crowded():
+    x = crowd_map(np.array([[20.5, 20.5], [60.5, 20.5], [63.0, 20.5]]), 40, 80)
+    x[:, :40] *= 0.3  # a faint head
+    assert regions_above(x, 0.5) == 1
+    assert regions_above(x, 0.1) == 2

@@ -169,3 +169,11 @@ def test_shanghaitech_has_its_published_numbers(data_folder):
     items = read_folder(folder)
     assert len(items) == 316
     assert sum(len(item.heads) for item in items) == 39_121
+
+
+def test_squeezed_pictures_keep_their_heads(source):
+    squeezed = CropSource(source.examples, {"scenes": 1.0}, 64, squash=True)
+    batch = squeezed.batch(8, np.random.default_rng(0))
+    assert batch.pictures.shape == (8, 3, 64, 64)
+    people = {len(example.heads) for example in source.examples["scenes"]}
+    assert {len(heads) for heads in batch.heads} <= people

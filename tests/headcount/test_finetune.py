@@ -1,0 +1,134 @@
+"""Adapting weights to a camera: frames, labels by hand, and a short training."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Error, Page
+
+from headcount.failures import InputError
+from headcount.labelling import read_points, take_frames, write_points
+from models.weights import load_weights
+from scenes.scene import Scene
+from tests.chromium import chromium
+from tests.headcount.conftest import environment, free_port, headcount
+from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three small frames of a plaza with their heads."""
+    folder = tmp_path_factory.mktemp("camera")
+    (folder / "images").mkdir()
+    scene = Scene("plaza", width=320, height=192)
+    points = {}
+    for number in range(3):
+        picture, heads = scene.frame(60 * number)
+        cv2.imwrite(str(folder / "images" / f"{number}.jpg"), picture)
+        points[f"{number}.jpg"] = [(float(x), float(y)) for x, y in heads]
+    write_points(folder / "points.csv", points)
+    return folder
+
+
+def test_points_survive_their_file(tmp_path):
+    points = {"b.jpg": [(1.0, 2.5)], "a.jpg": [(3.0, 4.0), (0.0, 0.0)]}
+    write_points(tmp_path / "points.csv", points)
+    assert read_points(tmp_path / "points.csv") == points
+    assert read_points(tmp_path / "nothing.csv") == {}
+
+
+def test_frames_are_taken_evenly(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(30):
+        writer.write(np.full((48, 64, 3), 8 * number, np.uint8))
+    writer.release()
+    assert take_frames(tmp_path / "v.avi", tmp_path / "images", 4) == 4
+    taken = sorted((tmp_path / "images").iterdir())
+    shown = [round(cv2.imread(str(path)).mean() / 8) for path in taken]
+    assert shown == [0, 9, 19, 29]
+    with pytest.raises(InputError, match="has pictures already"):
+        take_frames(tmp_path / "v.avi", tmp_path / "images", 4)
+    with pytest.raises(InputError, match="not a video"):
+        take_frames(taken[0].with_name("none.mp4"), tmp_path / "other", 4)
+
+
+def test_finetuning_writes_weights_that_can_be_used(frames, tmp_path):
+    """The other pictures that keep the model from forgetting are a pack here."""
+    (tmp_path / "data" / "others").mkdir(parents=True)
+    for name in ("images", "points.csv"):
+        (tmp_path / "data" / "others" / name).symlink_to(frames / name)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("batch: 2\ncrop: 64\nshares: {others: 1}\n")
+    others = ("--config", recipe, "--data", tmp_path / "pack")
+    packing = ("--config", recipe, "--data", tmp_path / "data", "--out", tmp_path / "pack")
+    packed = headcount("train", "pack", *packing, "--limit", "1MB")
+    assert packed.returncode == 0, packed.stderr
+    out = tmp_path / "mine.safetensors"
+    command = ("train", "finetune", "--camera-data", frames, "--out", out, "--minutes", "0.1")
+    done = headcount(*command, *others)
+    assert done.returncode == 0, done.stderr
+    tuned, shipped = load_weights(out), load_weights("tiny")
+    assert tuned.recipe == shipped.recipe
+    assert tuned.sha256 != shipped.sha256
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [("file,x,y\n", "no head is labelled"), ("file,x\n", "columns file, x, y are expected")],
+)
+def test_labels_that_teach_nothing_are_refused(frames, tmp_path, table, message):
+    (tmp_path / "images").symlink_to(frames / "images")
+    (tmp_path / "points.csv").write_text(table)
+    done = headcount("train", "finetune", "--camera-data", tmp_path, "--out", "x.safetensors")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def labelling(frames, tmp_path) -> Iterator[tuple[str, Path]]:
+    """The labelling page on frames without labels: its address, and where labels go."""
+    (tmp_path / "images").symlink_to(frames / "images")
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headcount", "train", "label", str(tmp_path), "--port", str(port)],
+        env=environment(),
+    )
+    yield f"http://127.0.0.1:{port}", tmp_path / "points.csv"
+    process.terminate()
+    process.wait(timeout=20)
+
+
+def test_heads_are_clicked_in_the_browser(labelling, browser):
+    address, table = labelling
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    wait_until(lambda: answers(page, address), timeout_s=40, every_s=0.5)
+    marks = page.locator("svg[role=application]")
+    marks.wait_for(timeout=30_000)
+    box = marks.bounding_box()
+    assert box is not None
+    for x, y in ((0.25, 0.5), (0.75, 0.25)):
+        marks.click(position={"x": x * box["width"], "y": y * box["height"]})
+    wait_until(lambda: len(read_points(table).get("0.jpg", [])) == 2, timeout_s=20)
+    np.testing.assert_allclose(read_points(table)["0.jpg"], [(80, 96), (240, 48)], atol=2)
+    marks.click(position={"x": 0.75 * box["width"], "y": 0.25 * box["height"]})
+    wait_until(lambda: len(read_points(table)["0.jpg"]) == 1, timeout_s=20)
+    page.close()
+
+
+def answers(page: Page, address: str) -> bool:
+    try:
+        page.goto(address)
+    except Error:
+        return False
+    return True
