@@ -260,10 +260,24 @@ def db_backup(
     site: SiteFile,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; must not exist.")],
 ) -> None:
-    """Write a consistent copy of the SQLite history, while the services run."""
+    """Write a consistent copy of the history as one SQLite file, while the services run."""
     from headcount.database import backup
 
     backup(site, out)
+
+
+@db.command("restore")
+def db_restore(
+    site: SiteFile,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What db backup wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where the history holds data: they are lost.")
+    ] = False,
+) -> None:
+    """Put a backup in the place of the history, SQLite or PostgreSQL; stop the services first."""
+    from headcount.database import restore
+
+    restore(site, file, replace=replace)
 
 
 @bench.command("chain")
