@@ -13,7 +13,9 @@ import redis
 import structlog
 
 from core.clock import Clock
-from core.messages import HEARTBEAT_EVERY_S, HEARTBEATS_KEPT, Heartbeat, Keys, Service
+from core.messages import HEARTBEAT_EVERY_S, HEARTBEATS_KEPT, LOOP_LIMIT_S, Heartbeat, Keys, Service
+
+_PAUSED_S = 4 * HEARTBEAT_EVERY_S  # between two heartbeats: this process did not run
 
 log = structlog.get_logger()
 
@@ -22,7 +24,9 @@ class HeartbeatSender:
     """Sends heartbeats from a thread of its own while the context is open.
 
     While the broker is away it goes on trying; values counted meanwhile are kept. Since this thread
-    lives on when the service's own loop hangs, each loop reports its `progress`.
+    lives on when the service's own loop hangs, each loop reports its `progress`. Where one stands
+    still for `LOOP_LIMIT_S` the process ends itself, so that whatever runs it (a supervisor, a
+    container's restart policy) starts it anew.
 
     Args:
         config_version: first 12 hex digits of the applied configuration's sha256.
@@ -93,11 +97,18 @@ class HeartbeatSender:
         with self._lock:
             self._rounds.pop(loop, None)
 
+    @property
+    def loop_age_s(self) -> float:
+        """Seconds since the slowest loop came round."""
+        now = time.monotonic()
+        with self._lock:
+            return now - min(self._rounds.values(), default=now)
+
     def message(self) -> Heartbeat:
         """The heartbeat as it would be sent now."""
         now = self._clock.now_ms()
+        loop_age_s = round(self.loop_age_s, 1)
         with self._lock:
-            oldest = min(self._rounds.values(), default=time.monotonic())
             return Heartbeat(
                 service=self.service,
                 id=self.id,
@@ -106,7 +117,7 @@ class HeartbeatSender:
                 version=self._version,
                 config_version=self.config_version,
                 clock_offset_ms=self._clock.offset_ms,
-                loop_age_s=round(time.monotonic() - oldest, 1),
+                loop_age_s=loop_age_s,
                 counters=dict(self._counters),
                 facts=dict(self._facts),
             )
@@ -121,9 +132,25 @@ class HeartbeatSender:
 
     def _run(self) -> None:
         while True:
+            began = time.monotonic()
             self._send()
             if self._stop.wait(HEARTBEAT_EVERY_S):
                 return
+            if time.monotonic() - began > _PAUSED_S:
+                self._forgive()
+            elif self.loop_age_s > LOOP_LIMIT_S:
+                log.critical("a loop stands still; the process ends", loops=self._standing())
+                os._exit(1)
+
+    def _forgive(self) -> None:
+        """The whole process was paused, or the broker made us wait: no loop is to blame."""
+        with self._lock:
+            self._rounds = dict.fromkeys(self._rounds, time.monotonic())
+
+    def _standing(self) -> list[str]:
+        latest = time.monotonic() - LOOP_LIMIT_S
+        with self._lock:
+            return [loop for loop, at in self._rounds.items() if at < latest]
 
     def _send(self) -> None:
         try:

@@ -222,6 +222,7 @@ class Reply(Message):
 
 HEARTBEAT_EVERY_S = 2.0
 HEARTBEAT_GONE_S = 6.0
+LOOP_LIMIT_S = 45.0  # a loop's longest honest wait, for a locked database; then it stands still
 FRAMES_KEPT = 2  # live frames per camera: newest wins, so a short queue
 EVERY_FRAMES_KEPT = 64  # policy `every`: ingest waits while so many are not yet counted
 READINGS_KEPT = 20_000  # per shard, and no more than fit into their share of the broker's memory:

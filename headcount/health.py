@@ -10,9 +10,8 @@ from typing import Any
 
 from core.broker import broker_errors, broker_url, connect
 from core.clock import Clock
-from core.messages import HEARTBEAT_GONE_S, Heartbeat, Keys, MessageError, Service
+from core.messages import HEARTBEAT_GONE_S, LOOP_LIMIT_S, Heartbeat, Keys, MessageError, Service
 from headcount.failures import InputError, fail
-from headcount.pulse import LOOP_LIMIT_S
 from headcount.running import dashboard_address
 from headcount.site_loading import load
 

@@ -16,10 +16,9 @@ import redis
 
 from core.broker import check_takes_writes, connect_reader
 from core.follow import Entry, StreamFollower
-from core.messages import Heartbeat, Keys, MessageError
+from core.messages import LOOP_LIMIT_S, Heartbeat, Keys, MessageError
 
 SILENT_LIMIT_S = 20.0  # heartbeats come every 2 s
-LOOP_LIMIT_S = 45.0  # a loop's longest honest wait: for a locked database
 START_LIMIT_S = 240.0  # until the first heartbeat: a model is loaded and measured
 _READ_MS = 1000
 _RETRY_S = 0.5

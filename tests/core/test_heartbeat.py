@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from core.heartbeat import HeartbeatSender
 from core.messages import Heartbeat, Keys, Service
 from tests.restartable_broker import RestartableBroker
 from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
 
 
 def sender(client: redis.Redis) -> HeartbeatSender:
@@ -56,6 +60,39 @@ def test_a_loop_that_stands_still_shows_in_the_heartbeats(redis_client: redis.Re
     assert process.message().loop_age_s >= 0.2  # the slowest loop counts
     process.loop_ended("first")
     assert process.message().loop_age_s < 0.2
+
+
+def test_a_process_whose_loop_stands_still_ends_itself(redis_url: str) -> None:
+    code = (
+        "import sys, time; from core import heartbeat; from core.broker import connect;"
+        "from core.clock import Clock; from core.messages import Service;"
+        "heartbeat.LOOP_LIMIT_S = 0.5; heartbeat.HEARTBEAT_EVERY_S = 0.1;"
+        "client = connect(sys.argv[1]);"
+        "sender = heartbeat.HeartbeatSender(Service.WORKER, client, Clock(client),"
+        " config_version='', version='');"
+        "sender.progress(); sender.__enter__(); time.sleep(60)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code, redis_url],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert process.returncode == 1
+    assert "a loop stands still" in process.stdout + process.stderr
+
+
+def test_a_pause_of_the_whole_process_is_no_loops_fault(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.heartbeat._PAUSED_S", 0.0)  # as if each heartbeat came after a pause
+    monkeypatch.setattr("core.heartbeat.HEARTBEAT_EVERY_S", 0.05)
+    process = sender(redis_client)
+    process.progress()
+    with process:
+        wait_until(lambda: len(sent(redis_client)) > 10)
+        assert process.loop_age_s < 0.5
 
 
 def test_two_processes_have_different_ids(redis_client: redis.Redis) -> None:

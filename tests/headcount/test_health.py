@@ -10,10 +10,9 @@ import redis
 import typer
 
 from core.clock import Clock
-from core.messages import Heartbeat, Keys, Service
+from core.messages import LOOP_LIMIT_S, Heartbeat, Keys, Service
 from headcount.failures import InputError
 from headcount.health import check_health
-from headcount.pulse import LOOP_LIMIT_S
 from tests.headcount.conftest import write_site
 
 
