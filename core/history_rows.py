@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from core.history_blocks import RawValue, pack
 from core.history_raw import HOUR_MS, MINUTE_MS, raw_values
-from core.history_schema import hours, minutes, outbox, raw, raw_blocks
+from core.history_schema import hours, minutes, outbox, raw, raw_blocks, zone_snapshots
 from core.settings import KeepSettings
 
 PRUNED_AT_ONCE = 20_000  # rows per table and call
@@ -135,6 +135,9 @@ def prune(connection: Connection, keep: KeepSettings, now_ms: int) -> int:
     kept = ((raw, keep.raw), (raw_blocks, keep.raw), (minutes, keep.minute), (hours, keep.hour))
     for table, seconds in kept:
         deleted += _delete_oldest(connection, table, now_ms - int(seconds * 1000))
+    # A replay needs every value after its state, and a block goes as soon as its minute begins.
+    whole = now_ms - int(keep.raw * 1000) + MINUTE_MS
+    deleted += _delete_oldest(connection, zone_snapshots, whole)
     long_ago = now_ms - int(keep.minute * 1000)
     done = func.coalesce(outbox.c.sent_at, outbox.c.dropped_at)
     deleted += connection.execute(delete(outbox).where(done < long_ago)).rowcount

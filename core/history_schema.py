@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -108,6 +109,19 @@ zone_states = Table(
     Column("state_json", Text, nullable=False),
 )
 
+# The same states over time, for replays: each hour's first, and where another scene began.
+zone_snapshots = Table(
+    "zone_snapshots",
+    metadata,
+    Column("camera", String(64), primary_key=True),
+    Column("zone", String(64), primary_key=True),
+    Column("at", BigInteger, primary_key=True),  # of the reading after which it is the state
+    Column("new_scene", Boolean, nullable=False),  # that reading began another scene
+    Column("state_json", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(None, zone_snapshots.c.at)
+
 # One stay above a level, from raise to clear; and outages of cameras and workers.
 incidents = Table(
     "incidents",
@@ -136,7 +150,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("incident", Integer, ForeignKey("incidents.id"), nullable=False),
+    Column("incident", Integer, ForeignKey("incidents.id")),  # null for a trend before any
     Column("change", Integer, nullable=False),
     Column("event", String(16), nullable=False),
     Column("channel", String(64), nullable=False),

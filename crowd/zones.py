@@ -81,10 +81,12 @@ def count_in_zone(
     heads: ArrayLike,
     polygon: Polygon | None,
     inside: NDArray[np.bool_] | None = None,
+    interval: Sequence[tuple[float, float, float]] = (),
 ) -> ZoneCount:
     """People in a zone, from a reading of the whole picture.
 
-    The interval is the picture's, scaled by the square root of the zone's share of the people:
+    The interval is what the model's calibration says of so many people, which was fitted on parts
+    of pictures too. A reading without it gets the picture's, scaled by the square root of the zone's share of the people:
     errors of different places partly cancel in a total, so a part is relatively less certain than
     the whole (scaling by the share itself would claim the same relative error). A zone counts as
     holding at least one person here, so that an empty zone of a full picture keeps an interval.
@@ -95,6 +97,7 @@ def count_in_zone(
         polygon: corners in fractions; None is the whole picture, its values as they are.
         inside: (N,) which heads are in the zone, where that was judged on the ground
             (`crowd.ground.Ground.heads_inside`) instead of in the picture.
+        interval: of so many people, how far the truth lies below and above; rising.
     """
     if polygon is None and inside is None:
         return ZoneCount(count, min(low, count), max(high, count))
@@ -102,9 +105,19 @@ def count_in_zone(
     if inside is None:
         inside = zone_weights(table, polygon)
     people = min(float(table[inside, 2].sum()), max(count, 0.0))
+    if interval:
+        return _interpolated(people, interval)
     share = sqrt(min(1.0, max(people, 1.0) / max(count, 1.0)))
     return ZoneCount(
         people,
         max(0.0, people - max(0.0, count - low) * share),
         people + max(0.0, high - count) * share,
     )
+
+
+def _interpolated(people: float, interval: Sequence[tuple[float, float, float]]) -> ZoneCount:
+    """The interval of a count; beyond the last row the distances grow with the count."""
+    at, below, above = np.asarray(interval, dtype=np.float64).T
+    growth = max(1.0, people / at[-1]) if at[-1] > 0 else 1.0
+    low, high = (float(np.interp(people, at, side)) * growth for side in (below, above))
+    return ZoneCount(people, max(0.0, people - low), people + high)
