@@ -18,6 +18,7 @@ from crowd.zones import WHOLE_PICTURE
 from dashboard.language import LANGUAGES, viewer_language
 from dashboard.running import Dashboard
 from dashboard.text import live_text
+from dashboard.trial import MOST_MEGABYTES
 from dashboard.viewer import current_viewer
 
 FOLDER = Path(__file__).with_name("live")
@@ -32,6 +33,10 @@ SCRIPTS = (
     "tile",
     "wall",
     "camera",
+    "timeline",
+    "incident_card",
+    "incidents",
+    "trial",
     "frame",
     "mount",
 )
@@ -65,8 +70,27 @@ def camera(dashboard: Dashboard, camera_id: str) -> None:
     _show(dashboard, {"view": "camera", "camera": camera_id}, "camera")
 
 
+def incidents(dashboard: Dashboard) -> None:
+    """Show open and past incidents."""
+    rights = {"may_acknowledge": current_viewer().may_acknowledge}
+    _show(dashboard, {"view": "incidents", **rights}, "incidents")
+
+
+def trial() -> None:
+    """Show where a viewer's own picture is counted."""
+    words = {key: text for key, text in live_text().items() if not key.startswith("reason.")}
+    most = {"most_mb": MOST_MEGABYTES}
+    data = {"view": "trial", "text": words, "language": viewer_language(), **most}
+    _mount(key="trial", data=data)
+
+
 def _show(dashboard: Dashboard, extra: dict[str, Any], key: str) -> str | None:
-    result = _mount(key=key, data={**site_data(dashboard), **extra}, on_open_change=lambda: None)
+    result = _mount(
+        key=key,
+        data={**site_data(dashboard), **extra},
+        on_open_change=lambda: None,
+        on_config_change=lambda: None,
+    )
     opened = result.get("open")
     return opened if isinstance(opened, str) else None
 
@@ -76,6 +100,7 @@ def site_data(dashboard: Dashboard) -> dict[str, Any]:
     site, viewer = dashboard.site, current_viewer()
     return {
         "site": site.site.name,
+        "config": dashboard.loaded.version,
         "timezone": site.site.timezone,
         "language": viewer_language(),
         "text": live_text(),

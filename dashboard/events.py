@@ -76,6 +76,7 @@ class Events:
             "now": now,
             "broker_ok": self.dashboard.live.broker_ok,
             "full": full,
+            "config": self.dashboard.loaded.version,
             "cameras": entries,
         }
         if full:

@@ -31,6 +31,7 @@ class Dashboard:
     overlays: Overlays
     identities: Identities
     client: redis.Redis  # for short commands
+    taken_over_at: int = 0  # ms UTC, when the configuration was last changed while running
     progress: Callable[[], None] = lambda: None  # the web server's loop has come round
 
     @property
@@ -46,6 +47,7 @@ class Dashboard:
         self.loaded = loaded
         self.values.watch(new)
         self.live.watch(new)
+        self.taken_over_at = self.values.now_ms()
 
 
 _running: list[Dashboard] = []

@@ -30,6 +30,7 @@ from dashboard.running import Dashboard
 from dashboard.text import say
 
 PROBE_WITHIN_S = 20.0
+SETTLE_MS = 5_000  # until the heartbeats of all services can tell of a new configuration
 
 _saving = threading.Lock()
 
@@ -119,6 +120,16 @@ def load_from_disk(dashboard: Dashboard, viewer: Viewer) -> Applied:
 def is_edited_by_hand(dashboard: Dashboard) -> bool:
     """Whether the site file says something else than what runs."""
     return is_changed(dashboard.loaded.path, dashboard.loaded.version)
+
+
+def behind(dashboard: Dashboard) -> list[str]:
+    """Processes that run another configuration than the dashboard."""
+    version, since = dashboard.loaded.version, dashboard.taken_over_at + SETTLE_MS
+    return [
+        f"{beat.service} {beat.id}"
+        for beat in dashboard.live.heartbeats()
+        if beat.config_version != version and beat.at > since
+    ]
 
 
 def problems_of(text: str, path: Path, within: str = "") -> list[str]:

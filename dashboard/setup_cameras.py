@@ -222,7 +222,7 @@ def _show_zones(camera_id: str) -> None:
     camera = dashboard.site.camera(camera_id)
     key = f"draw-{camera_id}"
     draft = st.session_state.get(key, {}).get("draft")
-    picture, note = picture_of(camera_id, dashboard.site.privacy.pictures)
+    picture, note = picture_of(camera_id, dashboard.site.pictures_of(camera))
     found = None
     if draft is not None:
         with attempt():

@@ -14,6 +14,7 @@ class Feed {
     this.cameras = new Map();
     this.recent = new Map();
     this.incidents = [];
+    this.config = null; // version of the site's configuration
     this.brokerOk = true;
     this.connected = false;
     this.failures = 0;
@@ -76,6 +77,7 @@ class Feed {
     this.lostAt = null;
     this.offsetMs = event.now - Date.now();
     this.brokerOk = event.broker_ok;
+    this.config = event.config;
     if (event.full) {
       this.cameras.clear();
       this.recent.clear();

@@ -1,6 +1,6 @@
 // What Streamlit calls: when the component appears, and again when its data or the theme changes.
 
-const VIEWS = { wall: Wall, camera: CameraView, frame: Frame };
+const VIEWS = { wall: Wall, camera: CameraView, incidents: Incidents, trial: Trial, frame: Frame };
 const mounted = new WeakMap();
 
 function themeOf(root) {
@@ -9,6 +9,19 @@ function themeOf(root) {
   canvas.fillStyle = probe || "#000";
   const [r, g, b] = canvas.fillStyle.match(/[0-9a-f]{2}/gi).map((part) => parseInt(part, 16));
   return 0.299 * r + 0.587 * g + 0.114 * b > 128 ? "light" : "dark";
+}
+
+/** Asks for new data where the site's cameras or zones are no longer those that are shown. */
+function followConfig(entry, data, setTriggerValue) {
+  entry.unfollow?.();
+  entry.unfollow = null;
+  if (!data.config) return; // a view without values
+  let asked = data.config;
+  entry.unfollow = feed.subscribe(() => {
+    if (feed.config === asked) return;
+    asked = feed.config;
+    setTriggerValue("config", asked);
+  });
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -29,8 +42,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     entry.view = new VIEWS[data.view](entry.root, data, setTriggerValue);
     entry.key = key;
   }
+  followConfig(entry, data, setTriggerValue);
   return () => {
     if (entry.calls !== call) return; // a later call owns the view
+    entry.unfollow?.();
     entry.view?.remove();
     entry.root.remove();
     mounted.delete(parentElement);

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import setup_cameras, setup_versions
 from dashboard.running import running
-from dashboard.setup import is_edited_by_hand, load_from_disk
+from dashboard.setup import behind, is_edited_by_hand, load_from_disk
 from dashboard.setup_messages import attempt, show_messages, tell
 from dashboard.text import say
 from dashboard.viewer import current_viewer
@@ -28,6 +28,10 @@ if is_edited_by_hand(dashboard):
     with st.container(key="edited-by-hand"):
         st.warning(say("setup.by_hand", file=dashboard.loaded.path.name))
         st.button(say("setup.load"), on_click=load)
+elif laggards := behind(dashboard):
+    with st.container(key="services-behind"):
+        st.warning(say("setup.behind", processes=", ".join(laggards)))
+        st.button(say("setup.load_again"), on_click=load)
 show_messages()
 
 camera = st.query_params.get("camera")
