@@ -86,12 +86,13 @@ class Locked:
         """A program with a token of this user."""
         return self.client(headers={"Authorization": f"Bearer {self.tokens[user]}"})
 
-    def browser(self, user: str) -> httpx.Client:
+    @contextmanager
+    def browser(self, user: str) -> Iterator[httpx.Client]:
         """A browser in which this user has signed in."""
-        client = self.client(headers={"Origin": self.address})
-        answer = client.post("/login", data={"name": user, "password": PASSWORD})
-        assert answer.status_code == 303, answer.text
-        return client
+        with self.client(headers={"Origin": self.address}) as client:
+            answer = client.post("/login", data={"name": user, "password": PASSWORD})
+            assert answer.status_code == 303, answer.text
+            yield client
 
 
 @contextmanager
