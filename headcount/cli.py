@@ -325,6 +325,23 @@ def bench_chaos(
         raise typer.Exit(1)
 
 
+@bench.command("history")
+def bench_history(
+    cameras: Annotated[int, typer.Option(min=1, max=1000, help="How many cameras.")] = 50,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days of them.")] = 30,
+    fps: Annotated[float, typer.Option(min=0.1, max=10, help="Readings a second of each.")] = 1.0,
+    url: Annotated[
+        str | None,
+        typer.Option(help="An empty database to fill; by default a SQLite file, deleted after."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Size of a generated history, and how long its questions take."""
+    from headcount.bench_history import bench_history as measure_history
+
+    measure_history(cameras=cameras, days=days, fps=fps, url=url, as_json=as_json)
+
+
 @app.command(
     "train",
     context_settings=PASSED_ON,
