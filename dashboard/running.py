@@ -31,8 +31,8 @@ class Dashboard:
     overlays: Overlays
     identities: Identities
     client: redis.Redis  # for short commands
-    taken_over_at: int = 0  # ms UTC, when the configuration was last changed while running
     progress: Callable[[], None] = lambda: None  # the web server's loop has come round
+    taken_over_at: int = 0  # ms UTC, when the configuration was last changed while running
 
     @property
     def site(self) -> Site:
