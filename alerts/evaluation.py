@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.messages import Reading
-from core.settings import CameraSettings, Levels, Zone
+from core.settings import CameraSettings, Site, Zone
 from core.status import freshness_limit_s
+from crowd.configured import level_settings, maintenance_of, zone_tracker
 from crowd.density import DensityField
 from crowd.ground import Ground
-from crowd.levels import Event, LevelSettings
+from crowd.levels import UTC, Event
 from crowd.pose import GroundError
 from crowd.tracker import ZoneTracker, ZoneValue
-from crowd.zones import count_in_zone
+from crowd.zones import ZoneCount, count_in_zone
 
 ASPECT_TOLERANCE = 0.02  # relative; resizing to whole pixels changes the aspect by less
+DECIMALS = 4  # of people and densities
 AHEAD_MS = 5_000  # readings stamped further in the future than this are of another clock
 
 
@@ -29,6 +31,7 @@ class ZoneResult:
     events: list[Event]
     peak: float  # of the open incident, in the unit of the zone's levels
     state: dict[str, Any]  # of the zone's tracker after the reading, for `CameraZones.restore`
+    new_scene: bool = False  # the reading has nothing to do with those before
 
 
 class CameraZones:
@@ -39,12 +42,17 @@ class CameraZones:
     not evaluated at all, rather than wrongly; `faults` says why.
     """
 
-    def __init__(self, camera: CameraSettings) -> None:
+    def __init__(self, camera: CameraSettings, site: Site | None = None) -> None:
         self.camera = camera
+        self._timezone = UTC if site is None else site.site.zone
+        windows = [] if site is None else site.alerts.maintenance
+        self.maintenance = maintenance_of(windows, camera.id, self._timezone)
+        self._new_scene = False
+        self._position_s: float | None = None
         self.faults: dict[str, str] = {}
         self._aspect = 0.0
         self._grounds: dict[str, Ground] = {}
-        self._fields: dict[str, DensityField] = {}  # of zones with `measure: worst_cell`
+        self._fields: dict[str, DensityField] = {}  # of zones with a calibration
         self._trackers: dict[str, ZoneTracker] = {}
         self._stored: dict[str, Mapping[str, Any]] = {}
         self._last_at = -1
@@ -71,7 +79,10 @@ class CameraZones:
         self._last_at, self._last_seq = reading.captured_at, reading.seq
         aspect = reading.width / reading.height
         if abs(aspect - self._aspect) > ASPECT_TOLERANCE * aspect:
+            self._new_scene |= self._aspect > 0
             self._prepare(aspect)
+        self._follow_recording(reading)
+        new_scene, self._new_scene = self._new_scene, False
         results = []
         for zone in self.camera.zones:
             tracker = self._trackers.get(zone.id)
@@ -80,19 +91,45 @@ class CameraZones:
             ground = self._grounds.get(zone.id)
             inside = None if ground is None else ground.heads_inside(reading.heads, zone.polygon)
             people = count_in_zone(
-                reading.count, reading.low, reading.high, reading.heads, zone.polygon, inside
+                reading.count,
+                reading.low,
+                reading.high,
+                reading.heads,
+                zone.polygon,
+                inside,
+                reading.interval,
             )
-            value, events = tracker.step(reading.captured_at, people, self._worst(zone, reading))
-            results.append(ZoneResult(zone, value, events, tracker.peak, tracker.to_state()))
+            if new_scene:
+                tracker.begin_scene()
+            worst = self._worst(zone, reading)
+            value, events = tracker.step(reading.captured_at, _rounded(people), worst)
+            state = tracker.to_state()
+            results.append(ZoneResult(zone, value, events, tracker.peak, state, new_scene))
         return results
 
+    def skip(self, reading: Reading) -> None:
+        """Leave out a reading of a picture that cannot be used; the next one shows a new scene.
+
+        A covered lens shows nobody and a moved camera another place: neither may clear or raise.
+        """
+        if reading.captured_at > self._last_at:
+            self._last_at, self._last_seq = reading.captured_at, reading.seq
+            self._new_scene = True
+
+    def _follow_recording(self, reading: Reading) -> None:
+        """A recording that starts again shows another scene."""
+        before, self._position_s = self._position_s, reading.position_s
+        if before is not None and reading.position_s is not None and reading.position_s < before:
+            self._new_scene = True
+
     def _worst(self, zone: Zone, reading: Reading) -> float | None:
-        """Density of the zone's densest place, where its levels ask for that."""
+        """People per m2 at the zone's densest place; None without a calibration."""
         field = self._fields.get(zone.id)
         if field is None:
             return None
         places = self._grounds[zone.id].heads_to_ground(reading.heads)
-        return field.worst(places, [weight for _, _, weight in reading.heads])
+        worst = field.worst(places, [weight for _, _, weight in reading.heads])
+        return round(worst, DECIMALS)
 
     def _restart(self) -> None:
         for tracker in self._trackers.values():
@@ -123,13 +160,15 @@ class CameraZones:
             )
             area = ground.area_m2(zone.polygon)
             self._grounds[zone.id] = ground
-        if zone.levels is None:
-            tracker = ZoneTracker(area_m2=area)
-        else:
-            levels = level_settings(zone.levels, freshness_limit_s(self.camera))
-            field = self._field(zone)
-            cell = None if field is None else field.cell_m2
-            tracker = ZoneTracker(levels, zone.levels.unit, area, cell)
+            polygon = ground.zone_on_ground(zone.polygon)
+            self._fields[zone.id] = DensityField(polygon, zone.ground.cell_m2)
+        levels = None
+        if zone.levels is not None:
+            gap_s = freshness_limit_s(self.camera)
+            levels = level_settings(zone.levels, gap_s, self._timezone, self.maintenance)
+        tracker = zone_tracker(
+            zone.levels, levels, area, 4.0 if zone.ground is None else zone.ground.cell_m2
+        )
         if zone.id in self._stored:
             stored = self._stored[zone.id]
             tracker.restore(stored)
@@ -137,24 +176,12 @@ class CameraZones:
                 tracker.restart()
         return tracker
 
-    def _field(self, zone: Zone) -> DensityField | None:
-        """The density field of a zone whose levels compare its densest place."""
-        ground = self._grounds.get(zone.id)
-        if ground is None or zone.levels is None or zone.levels.measure != "worst_cell":
-            return None
-        if zone.levels.unit != "persons/m2":
-            return None  # the people of a zone have no densest place
-        self._fields[zone.id] = DensityField(ground.zone_on_ground(zone.polygon))
-        return self._fields[zone.id]
 
+def _rounded(people: ZoneCount) -> ZoneCount:
+    """As it is kept in the history, where fewer digits take less space.
 
-def level_settings(levels: Levels, gap_s: float) -> LevelSettings:
-    """A zone's levels from the site file as `crowd.levels` takes them."""
-    thresholds = levels.thresholds()
-    return LevelSettings(
-        thresholds,
-        {name: levels.margin(threshold) for name, threshold in thresholds.items()},
-        levels.raise_after,
-        levels.clear_after,
-        gap_s,
+    Rounded before it is judged, so that a replay of what was kept is exactly the live run.
+    """
+    return ZoneCount(
+        round(people.count, DECIMALS), round(people.low, DECIMALS), round(people.high, DECIMALS)
     )

@@ -139,6 +139,9 @@ class Reading(Message):
     count: float  # people
     low: float  # 90 % interval, people
     high: float
+    # The interval as a function of a count, for zones: how far the truth lies below and above so
+    # many people, as (people, below, above), rising; interpolated in between.
+    interval: list[tuple[float, float, float]] = []
     heads: list[tuple[float, float, float]]  # x, y (fractions of the picture), weight (people)
     width: int  # of the picture that was counted, pixels
     height: int

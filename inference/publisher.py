@@ -140,6 +140,7 @@ class Publisher:
             count=count,
             low=max(0.0, min(item.result.low, count)),
             high=max(item.result.high, count),
+            interval=list(item.result.interval),
             heads=heads,
             width=width,
             height=height,

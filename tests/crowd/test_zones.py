@@ -75,3 +75,15 @@ def test_heads_judged_on_the_ground_replace_the_test_in_the_picture() -> None:
     heads = [(0.1, 0.1, 1.0), (0.9, 0.9, 2.0)]
     zone = count_in_zone(3, 2, 4, heads, [(0, 0), (0.5, 0), (0.5, 0.5)], np.array([False, True]))
     assert zone.count == 2.0
+
+
+def test_a_zone_has_the_interval_that_the_model_was_calibrated_for():
+    heads = [(0.25, 0.5, 20.0), (0.75, 0.5, 180.0)]
+    interval = [(10.0, 2.0, 4.0), (30.0, 6.0, 12.0), (100.0, 20.0, 40.0)]
+    left = [(0, 0), (0.5, 0), (0.5, 1), (0, 1)]
+    right = [(0.5, 0), (1, 0), (1, 1), (0.5, 1)]
+    zone = count_in_zone(200, 120, 300, heads, left, interval=interval)
+    assert (zone.count, zone.low, zone.high) == (20, 16, 28)
+    # Beyond the last row the distances grow with the count.
+    zone = count_in_zone(200, 120, 300, heads, right, interval=interval)
+    assert (zone.low, zone.high) == (pytest.approx(180 - 36), pytest.approx(180 + 72))
