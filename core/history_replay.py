@@ -1,4 +1,4 @@
-"""What a replay of a zone needs: the state before it and every value since, or why there is none."""
+"""What a replay of a zone needs: the state before it and every value since."""
 
 from __future__ import annotations
 
