@@ -86,10 +86,10 @@ def count_in_zone(
     """People in a zone, from a reading of the whole picture.
 
     The interval is what the model's calibration says of so many people, which was fitted on parts
-    of pictures too. A reading without it gets the picture's, scaled by the square root of the zone's share of the people:
-    errors of different places partly cancel in a total, so a part is relatively less certain than
-    the whole (scaling by the share itself would claim the same relative error). A zone counts as
-    holding at least one person here, so that an empty zone of a full picture keeps an interval.
+    of pictures too. A reading without it gets the picture's, scaled by the square root of the
+    zone's share of the people: errors of different places partly cancel in a total, so a part is
+    relatively less certain than the whole. A zone then counts as holding at least one person, so
+    that an empty zone of a full picture keeps an interval.
 
     Args:
         count: people in the picture; ``low`` and ``high`` are its 90 % interval.
