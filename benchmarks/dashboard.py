@@ -1,8 +1,8 @@
 """How much memory the dashboard takes while people look at it: a line per minute, then the trend.
 
-python benchmarks/dashboard.py --minutes 60 --viewers 8 --cameras 8 --clips ~/.cache/headcount/demo-*
+python benchmarks/dashboard.py --minutes 60 --viewers 8 --clips FOLDER_OF_THE_DEMO
 
-Each viewer does what the wall's script does in a browser: it holds the event stream and fetches each
+Each viewer does what the wall does in a browser: it holds the event stream and fetches each
 new picture, at most four at a time; every minute it also opens a page, as people do.
 """
 
@@ -148,7 +148,7 @@ def main() -> None:
         history = History.open(loaded.site.history.url)
         zones = {camera.id: camera.zones for camera in loaded.site.cameras}
         feeder = StagedFeeder(broker.url, history, loaded.version, clips=options.clips, zones=zones)
-        process = subprocess.Popen([sys.executable, "-c", SERVICE, str(path), broker.url])
+        process = subprocess.Popen([sys.executable, "-c", SERVICE, str(path), broker.url])  # noqa: S603
         address = f"http://127.0.0.1:{port}"
         try:
             with feeder.running():

@@ -30,6 +30,7 @@ SCRIPTS = (
     "times",
     "spark",
     "chart",
+    "chart_panel",
     "tile",
     "wall",
     "camera",

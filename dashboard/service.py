@@ -46,6 +46,7 @@ from dashboard.pictures import LivePictures
 from dashboard.running import Dashboard, announce
 from dashboard.shell import shell_routes
 from dashboard.theme import THEME
+from dashboard.trial import Trial
 from dashboard.values import Values
 
 log = structlog.get_logger()
@@ -169,9 +170,10 @@ def application(dashboard: Dashboard) -> App:
         *Api(dashboard).routes(),
         *Evidence(dashboard).routes(),
         *LivePictures(dashboard).routes(),
+        *Trial(dashboard).routes(),
     ]
     routes += fallback_routes(routes)
-    routes += shell_routes(("/", "/camera", "/incidents", "/system", "/setup"))
+    routes += shell_routes(("/", "/camera", "/incidents", "/system", "/model", "/setup"))
     access = Middleware(Access, dashboard.identities, lambda: dashboard.site.dashboard)
     return App(
         SCRIPT,

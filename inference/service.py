@@ -32,6 +32,7 @@ from models.counter import Counter
 TICK_EVERY_S = 3.0  # how often workers look at who else lives
 LEASE_MS = 10_000  # of a recorded file; longer where a frame takes longer
 MOST_COMMAND_BYTES = 32 * 1024 * 1024
+MOST_STEPS, MOST_SAMPLES = 500, 32  # of a command, as in the site file
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +117,12 @@ class _Engine:
         except PictureError:
             return Reply(id=command.id, ok=False, error="the file is no picture that can be read")
         source = command.arguments.get("source", "picture")
-        result = self.shared.count([picture], self.capacity.max_side)[0]
+        try:
+            steps = _asked(command, "steps", MOST_STEPS)
+            samples = _asked(command, "samples", MOST_SAMPLES)
+        except ValueError as error:
+            return Reply(id=command.id, ok=False, error=str(error))
+        result = self.shared.count([picture], self.capacity.max_side, steps, samples)[0]
         return Reply(id=command.id, ok=True, result=result_item(result, source, 0, None))
 
     def _log(self, site: Site) -> None:
@@ -136,6 +142,20 @@ def _facts(heartbeat: HeartbeatSender, counter: Counter, model: ModelSettings) -
     heartbeat.fact("model", counter.name)
     heartbeat.fact("weights_hash", counter.weights_hash)
     heartbeat.fact("steps", str(model.steps or counter.default_steps))
+
+
+def _asked(command: Command, name: str, most: int) -> int | None:
+    """A whole number among a command's arguments; None leaves it to the site.
+
+    Raises:
+        ValueError: it is not from 1 to ``most``.
+    """
+    text = command.arguments.get(name)
+    if text is None:
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise ValueError(f"{name} is {text!r}; allowed are 1 to {most}")
+    return int(text)
 
 
 def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
@@ -201,7 +221,7 @@ def _count(
                 site.model.samples,
             ),
             worker=heartbeat.id,
-            pictures=site.privacy.pictures,
+            pictures={camera.id: site.pictures_of(camera) for camera in site.cameras},
         ),
         capacity,
         age_limit_s=min(camera.age_limit for camera in site.cameras),

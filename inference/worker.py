@@ -50,13 +50,19 @@ class SharedCounter:
         """Count with these steps and samples from now on."""
         self._model = model
 
-    def count(self, pictures: Sequence[NDArray[np.uint8]], max_side: int) -> list[CrowdReading]:
-        """One reading per picture, with the site's steps and samples."""
+    def count(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        max_side: int,
+        steps: int | None = None,
+        samples: int | None = None,
+    ) -> list[CrowdReading]:
+        """One reading per picture, with the site's steps and samples where none are given."""
         with self._lock:
             return self._counter.count(
                 pictures,
-                steps=self._model.steps,
-                samples=self._model.samples,
+                steps=steps or self._model.steps,
+                samples=samples or self._model.samples,
                 max_side=max_side,
             )
 

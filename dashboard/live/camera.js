@@ -10,13 +10,13 @@ class CameraView {
     this.overlay = OVERLAYS.both;
     this.lost = element("p", "lost");
     this.lost.setAttribute("role", "status");
-    this.chart = new Chart(data, this.settings);
+    this.charts = new ChartPanel(data, this.settings);
     root.classList.add("camera-root");
     root.append(
       this.lost,
       element(
         "div", "camera-view", this.makePicture(),
-        element("div", "camera-side", this.makeNumbers(), this.makeChart()),
+        element("div", "camera-side", this.makeNumbers(), this.charts.node),
       ),
     );
     this.unsubscribe = feed.subscribe((ids) => {
@@ -93,31 +93,6 @@ class CameraView {
     return this.numbers;
   }
 
-  makeChart() {
-    const { text } = this.data;
-    const { chart, settings } = this;
-    const ranges = Object.keys(RANGES).map((key) => [key, say(text, `range.${key}`)]);
-    const controls = element("div", "chart-controls");
-    controls.append(element("h3", "", say(text, "chart.title")));
-    if (settings.zones.length > 1) {
-      const zones = settings.zones.map((zone) => [zone.id, zone.name]);
-      this.zoneChoice = choice(say(text, "zone"), zones, chart.zone.id, (id) => {
-        chart.select({ zone: settings.zones.find((zone) => zone.id === id) });
-      });
-      controls.append(this.zoneChoice);
-    }
-    if (settings.zones.some((zone) => zone.calibrated)) {
-      const measures = [["people", say(text, "people")], ["density", say(text, "per_m2")]];
-      controls.append(
-        choice(say(text, "chart.measure"), measures, "people", (measure) => chart.select({ measure })),
-      );
-    }
-    controls.append(
-      choice(say(text, "chart.range"), ranges, chart.range, (range) => chart.select({ range })),
-    );
-    return element("section", "panel camera-chart", controls, chart.node);
-  }
-
   update() {
     const { text } = this.data;
     const value = feed.cameras.get(this.settings.id);
@@ -142,7 +117,7 @@ class CameraView {
     this.showWorstZone(value);
     this.showIncidents();
     pictures.want(this.slot, value.picture_seq, this.overlay);
-    this.chart.append(value);
+    this.charts.append(value);
     this.tick();
   }
 
@@ -152,8 +127,8 @@ class CameraView {
     this.began = true;
     const rank = (zone) => LEVEL_RANK[zone.level] ?? 0;
     const worst = value.zones.reduce((one, other) => (rank(other) > rank(one) ? other : one));
-    if (worst.id === this.chart.zone.id) return;
-    this.zoneChoice?.querySelector(`[data-key="${worst.id}"]`)?.click();
+    if (worst.id === this.charts.chart.zone.id) return;
+    this.charts.zoneChoice?.querySelector(`[data-key="${worst.id}"]`)?.click();
   }
 
   showIncidents() {
@@ -191,7 +166,7 @@ class CameraView {
   remove() {
     this.unsubscribe();
     clearInterval(this.timer);
-    this.chart.remove();
+    this.charts.remove();
     pictures.remove(this.slot);
     this.root.classList.remove("camera-root");
     this.root.replaceChildren();

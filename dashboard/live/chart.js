@@ -8,11 +8,12 @@ const TICK_STEPS_S = [
 ];
 
 class Chart {
-  constructor(data, camera) {
+  constructor(data, camera, zone = camera.zones[0]) {
     this.data = data;
     this.camera = camera;
-    this.zone = camera.zones[0];
+    this.zone = zone;
     this.range = "5m";
+    this.end = null; // ms UTC, or null: now
     this.measure = "people";
     this.rows = [];
     this.tail = []; // readings newer than the fetched rows; emptied by each fetch
@@ -20,7 +21,8 @@ class Chart {
     this.svg = svgElement("svg", { class: "chart", role: "img" });
     this.svg.setAttribute("aria-label", say(data.text, "chart.label"));
     this.tip = element("div", "tip");
-    this.node = element("div", "chart-box", this.svg, this.tip);
+    this.message = element("p", "chart-message");
+    this.node = element("div", "chart-box", this.svg, this.message, this.tip);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.node);
     this.node.addEventListener("pointermove", (event) => this.point(event));
@@ -33,7 +35,34 @@ class Chart {
     if (!this.zone.calibrated) this.measure = "people";
     this.rows = [];
     this.tail = [];
+    this.loaded = false;
+    this.onSelected?.();
     this.load();
+  }
+
+  /** The end of what is shown, ms UTC. */
+  until() {
+    return this.end ?? feed.now();
+  }
+
+  asks() {
+    const to = this.until();
+    const from = to - RANGES[this.range] * 1000;
+    const span = `from=${new Date(from).toISOString()}&to=${new Date(to).toISOString()}`;
+    return { camera: `camera=${this.camera.id}`, span };
+  }
+
+  /** Where the rows of what is shown come from. */
+  address() {
+    const { camera, span } = this.asks();
+    const step = this.range === "5m" ? "1s" : "auto";
+    return `/api/v1/history?${camera}&zone=${this.zone.id}&${span}&step=${step}`;
+  }
+
+  /** Goes back or forward by the range; at the newest end it follows the time again. */
+  shift(direction) {
+    const end = this.until() + direction * RANGES[this.range] * 1000;
+    this.select({ end: end >= feed.now() - 1000 ? null : end });
   }
 
   /** Fetches rows and incidents, and comes back after a while that suits the range. */
@@ -41,14 +70,11 @@ class Chart {
     clearTimeout(this.timer);
     const asked = (this.asked = Symbol("request"));
     const seconds = RANGES[this.range];
-    const to = feed.now();
-    const span = `from=${new Date(to - seconds * 1000).toISOString()}&to=${new Date(to).toISOString()}`;
-    const camera = `camera=${this.camera.id}`;
-    const step = this.range === "5m" ? "1s" : "auto";
+    const { camera, span } = this.asks();
     try {
       if (!document.hidden) {
         const [rows, incidents] = await Promise.all([
-          fetchJson(`/api/v1/history?${camera}&zone=${this.zone.id}&${span}&step=${step}`),
+          fetchJson(this.address()),
           fetchJson(`/api/v1/incidents?${camera}&${span}`),
         ]);
         if (this.asked !== asked || this.removed) return;
@@ -57,6 +83,7 @@ class Chart {
         this.tail = this.tail.filter((row) => row.at > last);
         this.incidents = incidents.filter((each) => each.kind !== "worker");
         this.failed = false;
+        this.loaded = true;
       }
     } catch {
       this.failed = true;
@@ -69,7 +96,7 @@ class Chart {
   /** A newer value from the event stream, drawn at once on the shortest range. */
   append(value) {
     const zone = value.zones.find((each) => each.id === this.zone.id);
-    if (this.range !== "5m" || !zone || value.reading_at === null) return;
+    if (this.range !== "5m" || this.end !== null || !zone || value.reading_at === null) return;
     const last = this.tail[this.tail.length - 1] ?? this.rows[this.rows.length - 1];
     if (last && value.reading_at <= last.at) return;
     this.tail.push({
@@ -104,9 +131,9 @@ class Chart {
   draw() {
     const { width, height } = this.node.getBoundingClientRect();
     if (width < 80 || height < 80 || this.removed) return;
-    const now = feed.now();
+    const now = this.until();
     const from = now - RANGES[this.range] * 1000;
-    const points = [...this.rows, ...this.tail].filter((row) => row.at >= from);
+    const points = [...this.rows, ...this.tail].filter((row) => row.at >= from && row.at <= now);
     const seen = points.flatMap((row) => this.values(row).filter((value) => value !== null));
     const highest = Math.max(this.measure === "density" ? 1 : 5, ...seen);
     // The lowest threshold shows how much room there is; those far above would flatten the line.
@@ -125,6 +152,8 @@ class Chart {
       this.levelLines(), this.line(points), (this.cursor = svgElement("g")),
     );
     this.points = points;
+    const empty = !this.failed && this.loaded && !seen.length;
+    setText(this.message, this.failed ? say(this.data.text, "chart.failed") : empty ? say(this.data.text, "chart.empty") : "");
     if (this.pointer) this.point(this.pointer);
   }
 
@@ -139,7 +168,7 @@ class Chart {
       );
     }
     const room = Math.max(2, Math.floor(width / 110));
-    const step = 1000 * (TICK_STEPS_S.find((s) => (now - from) / 1000 / s <= room) ?? 5184000);
+    const step = stepFor(now - from, room);
     const shift = zoneOffset(this.data.timezone, now);
     for (let at = Math.ceil((from + shift) / step) * step - shift; at < now; at += step) {
       if (x(at) > width - 30) continue;
@@ -261,6 +290,11 @@ class Chart {
     clearTimeout(this.timer);
     this.observer.disconnect();
   }
+}
+
+/** Milliseconds between ticks so that at most `room` of them stand on the span. */
+function stepFor(spanMs, room) {
+  return 1000 * (TICK_STEPS_S.find((s) => spanMs / 1000 / s <= room) ?? 5184000);
 }
 
 async function fetchJson(url) {

@@ -43,7 +43,15 @@ class Pictures {
   /** Asks for the picture `seq` with `overlay`; a newer wish replaces an older one. */
   want(slot, seq, overlay = slot.overlay) {
     slot.overlay = overlay;
-    slot.wanted = seq === null ? null : `${seq} ${overlay}`;
+    slot.wanted = seq === null
+      ? null
+      : `/live/${slot.camera}.jpg?seq=${seq}&overlay=${overlay || "none"}`;
+    this.pump();
+  }
+
+  /** Asks for a picture that does not change, such as an incident's evidence. */
+  wantUrl(slot, url) {
+    slot.wanted = url;
     this.pump();
   }
 
@@ -62,15 +70,13 @@ class Pictures {
 
   async fetch(slot, now) {
     const wanted = slot.wanted;
-    const [seq, overlay] = wanted.split(" ");
     slot.busy = true;
     slot.asked = now;
     slot.abort = new AbortController();
     this.active += 1;
     const limit = setTimeout(() => slot.abort.abort(), FETCH_LIMIT_MS);
     try {
-      const url = `/live/${slot.camera}.jpg?seq=${seq}&overlay=${overlay || "none"}`;
-      const answer = await fetch(url, { signal: slot.abort.signal });
+      const answer = await fetch(wanted, { signal: slot.abort.signal });
       if (!answer.ok) throw new Error(`${answer.status}`);
       const bitmap = await createImageBitmap(await answer.blob());
       if (this.slots.has(slot)) this.show(slot, bitmap, wanted);

@@ -103,3 +103,10 @@ function choice(label, options, chosen, onChoose) {
   }
   return group;
 }
+
+function plainButton(words, onPressed) {
+  const button = element("button", "plain-button", words);
+  button.type = "button";
+  button.addEventListener("click", onPressed);
+  return button;
+}

@@ -30,7 +30,9 @@ st.selectbox(
     label_visibility="collapsed",
     width=320,
 )
-if asked in names:
+if not names:
+    st.info(say("camera_page.none"))
+elif asked in names:
     component.camera(dashboard, asked)
 else:
     st.warning(say("camera_page.unknown", camera=asked))

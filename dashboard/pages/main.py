@@ -27,6 +27,7 @@ pages = [
     st.Page("camera.py", title=say("page.camera"), icon=":material/videocam:"),
     st.Page("incidents.py", title=say("page.incidents"), icon=":material/warning:"),
     st.Page("system.py", title=say("page.system"), icon=":material/monitor_heart:"),
+    st.Page("model.py", title=say("page.model"), icon=":material/analytics:"),
 ]
 if current_viewer().may_configure:
     pages.append(st.Page("setup.py", title=say("page.setup"), icon=":material/tune:"))

@@ -171,17 +171,23 @@ def test_an_incident_is_acknowledged_with_a_note(visit: Visit, fed: RunningDashb
     outage = fed.feeder.incident(kind="camera", camera="spare", zone=None, unit="", peak=0)
     number = fed.feeder.incident(camera="gate", zone="all", unit="persons", peak=14)
     page = visit.open("/incidents")
-    expect(page.locator(f".st-key-open-incident-{outage}")).to_contain_text("Camera outage")
-    box = page.locator(f".st-key-open-incident-{number}")
+    expect(page.locator(f"#incident-{outage}")).to_contain_text("Camera outage")
+    box = page.locator(f"#incident-{number}")
     expect(box).to_contain_text("Gate <1>")
     expect(box).to_contain_text("peak 14 people")
+    expect(page.locator(f'.timeline a[href="#incident-{number}"]')).to_be_visible()
 
-    box.get_by_placeholder("Note").fill("Second door opened")
+    box.get_by_label("Note").fill("=Second door opened")
     box.get_by_role("button", name="Acknowledge").click()
 
     expect(box).to_contain_text("Acknowledged by local")
     expect(box).to_contain_text("Second door opened")
+    expect(box.get_by_label("Note")).to_have_count(0)
     assert fed.http.post(f"/api/v1/incidents/{number}/ack").status_code == 409
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    table = download.value.path().read_text("utf-8-sig")
+    assert "'=Second door opened" in table  # a spreadsheet must not run it
     assert visit.errors == []
 
 

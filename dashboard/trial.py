@@ -1,0 +1,100 @@
+"""``POST /api/v1/count``: a picture of a viewer's own, counted by a worker and kept nowhere."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from core.broker import BrokerError
+from core.commands import send_command
+from core.messages import Keys, Service
+from dashboard.answers import bad_request
+from dashboard.running import Dashboard
+
+MOST_MEGABYTES = 16
+MOST_STEPS, MOST_SAMPLES = 50, 16  # S and K that a worker can give in a few seconds
+ANSWER_WITHIN_S = 60.0
+AT_ONCE = 2  # a worker counts cameras too
+
+
+class Trial:
+    """The handler of the route."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self.dashboard = dashboard
+        self._free = threading.BoundedSemaphore(AT_ONCE)
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/api/v1/count", self.count, methods=["POST"])]
+
+    async def count(self, request: Request) -> Response:
+        """Count the picture in the body with ``steps`` and ``samples`` of the query."""
+        arguments = {"source": "picture"}
+        for name, most in (("steps", MOST_STEPS), ("samples", MOST_SAMPLES)):
+            if name in request.query_params:
+                arguments[name] = str(whole_number(request.query_params[name], name, most))
+        picture = await body(request, MOST_MEGABYTES * 1_000_000)
+        if not self._free.acquire(blocking=False):
+            raise HTTPException(503, "other pictures are being counted; try again in a moment")
+        try:
+            result = await run_in_threadpool(self.ask, arguments, picture)
+        finally:
+            self._free.release()
+        return JSONResponse(result)
+
+    def ask(self, arguments: dict[str, str], picture: bytes) -> dict[str, Any]:
+        """The worker's answer.
+
+        Raises:
+            HTTPException: 503, no worker answered; 400, it cannot count the picture.
+        """
+        keys = Keys(self.dashboard.site.broker.shards)
+        try:
+            reply = send_command(
+                self.dashboard.client,
+                keys,
+                Service.WORKER,
+                "count",
+                arguments,
+                picture,
+                ANSWER_WITHIN_S,
+            )
+        except (TimeoutError, BrokerError) as error:
+            raise HTTPException(503, str(error)) from None
+        if not reply.ok:
+            raise bad_request(reply.error)
+        return reply.result
+
+
+def whole_number(text: str, name: str, most: int) -> int:
+    """A number from 1 to ``most``.
+
+    Raises:
+        HTTPException: 400, it is none.
+    """
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= most:
+        raise bad_request(f"{name}={text!r}; allowed are 1 to {most}")
+    return int(text)
+
+
+async def body(request: Request, limit: int) -> bytes:
+    """The request's body.
+
+    Raises:
+        HTTPException: 400, it is empty; 413, it is longer than ``limit`` bytes.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise HTTPException(413, f"the picture is larger than {limit // 1_000_000} MB")
+        parts.append(part)
+    if not size:
+        raise bad_request("the body must be a picture, JPEG or PNG")
+    return b"".join(parts)
