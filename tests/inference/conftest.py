@@ -67,7 +67,8 @@ class SpotCounter:
             crowd_map[int(y), int(x)] += 1
         count = float(len(places))
         return SimpleNamespace(
-            count=count, low=count * 0.8, high=count * 1.2, heads=heads, crowd_map=crowd_map, ms=5.0
+            count=count, low=count * 0.8, high=count * 1.2, heads=heads, crowd_map=crowd_map, interval=((1.0, 1.0, 1.0), (10.0, 3.0, 4.0)),
+            ms=5.0
         )
 
 
@@ -145,7 +146,12 @@ class Bench:
             ),
             RecordedFrames(client, self.keys, recorded, name, lease_ms, self.count),
             Publisher(
-                client, self.keys, self.clock, model=identity, worker=name, pictures=pictures
+                client,
+                self.keys,
+                self.clock,
+                model=identity,
+                worker=name,
+                pictures={each.id: each.privacy or pictures for each in cameras},
             ),
             Capacity({640: frame_ms}, 1.0),
             age_limit_s=3.0,
