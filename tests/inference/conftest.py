@@ -67,8 +67,13 @@ class SpotCounter:
             crowd_map[int(y), int(x)] += 1
         count = float(len(places))
         return SimpleNamespace(
-            count=count, low=count * 0.8, high=count * 1.2, heads=heads, crowd_map=crowd_map, interval=((1.0, 1.0, 1.0), (10.0, 3.0, 4.0)),
-            ms=5.0
+            count=count,
+            low=count * 0.8,
+            high=count * 1.2,
+            heads=heads,
+            crowd_map=crowd_map,
+            interval=((1.0, 1.0, 1.0), (10.0, 3.0, 4.0)),
+            ms=5.0,
         )
 
 
