@@ -175,6 +175,7 @@ class State(Message):
     state: CameraState
     reason: Reason | None = None
     detail: str = ""  # one sentence for an operator, credentials redacted
+    warning: str = ""  # one sentence: the picture is worse than it was, and still counted
     since: int  # ms UTC, when the camera entered this state
     last_frame_at: int | None = None
     reconnects: int = 0  # since the process started
@@ -228,6 +229,8 @@ HEARTBEAT_GONE_S = 6.0
 LOOP_LIMIT_S = 45.0  # a loop's longest honest wait, for a locked database; then it stands still
 FRAMES_KEPT = 2  # live frames per camera: newest wins, so a short queue
 EVERY_FRAMES_KEPT = 64  # policy `every`: ingest waits while so many are not yet counted
+FRAMES_GONE_S = 60  # a camera without new frames leaves no raw picture behind in the broker
+EVERY_FRAMES_GONE_S = 24 * 3600  # of a recording, whose frames may wait so long for a worker
 READINGS_KEPT = 20_000  # per shard, and no more than fit into their share of the broker's memory:
 READINGS_BYTES = 192 * 2**20  # of all shards; a reading of a dense crowd has 40 KB
 READINGS_KEPT_AT_LEAST = 500

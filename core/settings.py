@@ -232,6 +232,10 @@ class CameraSettings(Section):
     fps: float = Field(1.0, gt=0, le=60, description="Frames counted per second.")
     age_limit: Duration = Field(3.0, gt=0, description="Older frames are dropped, not counted.")
     stall_timeout: Duration = Field(10.0, ge=1, description="No frame for so long is a stall.")
+    fixed_view: bool = Field(
+        True,
+        description="Whether it always looks at the same place; false for one that turns or zooms.",
+    )
     play: Play = Field(Play(), description="For files only.")
     privacy: Pictures | None = Field(
         None, description="What leaves the worker of its pictures; by default as the site says."

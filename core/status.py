@@ -37,12 +37,14 @@ class Status:
         reason: why not; None when ok.
         detail: one sentence for an operator; empty when ok.
         age_s: age of the last reading whatever the status, seconds; None before the first.
+        warning: one sentence where the picture is worse than it was, though still counted.
     """
 
     ok: bool
     reason: Reason | None
     detail: str
     age_s: float | None
+    warning: str = ""
 
 
 def freshness_limit_s(settings: CameraSettings) -> float:
@@ -82,7 +84,7 @@ def camera_status(
     )
     shown_age_s = None if age_s is None else max(0.0, age_s)
     if trouble is None:
-        return Status(True, None, "", shown_age_s)
+        return Status(True, None, "", shown_age_s, state.warning if state else "")
     reason, detail = trouble
     return Status(False, reason, detail, shown_age_s)
 

@@ -24,6 +24,7 @@ from core.logging import configure_logging
 from core.messages import Keys
 from ingest.child_events import OPEN_LINE, Event, EventKind, Job
 from ingest.lifeline import die_with_parent
+from ingest.picture_health import WELL, PictureHealth
 from ingest.player import Player
 from ingest.publishing import EveryFrame, FrameSink, NewestFrames
 from ingest.source import OpenSource, SourceError, open_source
@@ -49,6 +50,8 @@ class Camera:
         self._player = Player(
             job.camera, self._sink, self._frame_decoded, self._still_alive, stopping
         )
+        self._health = PictureHealth(job.camera.stall_timeout, job.camera.fixed_view)
+        self._shown = WELL  # of the picture, as last told
         self._is_open = False
         self._has_frame = False
         self._told = 0.0  # when the last event went out, monotonic
@@ -68,6 +71,7 @@ class Camera:
                 if not self._is_open:
                     self._is_open = True
                     self._tell(EventKind.OPENED, fps=source.fps)
+                self._health.restart()
                 self._player.play(source)
                 if not (source.recorded and camera.play.repeat) or self._stopping.is_set():
                     break
@@ -93,10 +97,22 @@ class Camera:
             return EveryFrame(*common, self._still_alive, self._stopping)
         return NewestFrames(*common)
 
-    def _frame_decoded(self, frame: Any) -> None:
-        if not self._has_frame or time.monotonic() - self._told >= _TELL_EVERY_S:
+    def _frame_decoded(self, frame: Any, at_s: float) -> bool:
+        """Whether the picture can be used."""
+        health = self._health.see(frame, at_s)
+        due = time.monotonic() - self._told >= _TELL_EVERY_S
+        if due or not self._has_frame or health != self._shown:
             self._has_frame = True
-            self._tell(EventKind.FRAME, width=frame.width, height=frame.height)
+            self._shown = health
+            self._tell(
+                EventKind.FRAME,
+                width=frame.width,
+                height=frame.height,
+                reason=health.reason,
+                detail=health.detail,
+                warning=health.warning,
+            )
+        return health.reason is None
 
     def _still_alive(self) -> None:
         if time.monotonic() - self._told >= _TELL_EVERY_S:

@@ -81,6 +81,7 @@ class CameraMachine:
         self.state = CameraState.CONNECTING
         self.reason: Reason | None = Reason.CONNECTING
         self.detail = ""
+        self.warning = ""
         self.since = now
         self.last_frame: float | None = None
         self.reconnects = 0
@@ -103,8 +104,15 @@ class CameraMachine:
         self._phase = _Phase.PLAYING
         self._sign = now
 
-    def frame(self, now: float) -> None:
-        """A frame was decoded."""
+    def frame(
+        self, now: float, reason: Reason | None = None, detail: str = "", warning: str = ""
+    ) -> None:
+        """A frame was decoded.
+
+        Args:
+            reason: why its picture cannot be used; None where it can.
+            warning: what is wrong with a picture that can be used.
+        """
         self._phase = _Phase.PLAYING
         self._sign = self.last_frame = now
         if self._live_since is None:
@@ -113,7 +121,7 @@ class CameraMachine:
             self._was_live = True
         if now - self._live_since >= STEADY_S:
             self._backoff.reset()
-        self._set(now, CameraState.LIVE, None, "")
+        self._set(now, CameraState.LIVE, reason, detail, warning)
 
     def alive(self, now: float) -> None:
         """The child lives without a new frame: it waits for workers, or for a file's next frame."""
@@ -158,7 +166,15 @@ class CameraMachine:
         self.failed(now, Reason.TIMEOUT, detail)
         return Action.KILL
 
-    def _set(self, now: float, state: CameraState, reason: Reason | None, detail: str) -> None:
-        if state is not self.state:
+    def _set(
+        self,
+        now: float,
+        state: CameraState,
+        reason: Reason | None,
+        detail: str,
+        warning: str = "",
+    ) -> None:
+        # Away for another reason is still away; live with a picture of use, or without, is not.
+        if state is not self.state or (state is CameraState.LIVE and reason is not self.reason):
             self.since = now
-        self.state, self.reason, self.detail = state, reason, detail
+        self.state, self.reason, self.detail, self.warning = state, reason, detail, warning

@@ -49,8 +49,9 @@ class Event(BaseModel):
     width: int = 0  # of the source, pixels
     height: int = 0
     fps: float = 0.0  # of the source
-    reason: Reason | None = None
+    reason: Reason | None = None  # FAILED: why; FRAME: why the picture cannot be used
     detail: str = ""
+    warning: str = ""  # FRAME: what is worse than it was, though the picture can be used
 
     def line(self) -> bytes:
         return self.model_dump_json(exclude_defaults=True).encode() + b"\n"

@@ -27,7 +27,9 @@ class Player:
 
     Args:
         sink: takes the frames that were picked.
-        decoded: called for each decoded frame (``av.VideoFrame``).
+        decoded: called for each decoded frame (``av.VideoFrame``) with its time in the stream,
+            seconds; says whether its picture can be used. One that cannot is not handed over,
+            unless every frame must be counted.
         alive: called while no frame is decoded, though all is well: a recording waits for its next
             frame, or a live stream's next keyframe is awaited.
         stopping: ends playing soon after it is set.
@@ -37,7 +39,7 @@ class Player:
         self,
         camera: CameraSettings,
         sink: FrameSink,
-        decoded: Callable[[Any], None],
+        decoded: Callable[[Any, float], bool],
         alive: Callable[[], None],
         stopping: threading.Event,
     ) -> None:
@@ -82,8 +84,7 @@ class Player:
             due -= int(due)
             for frame in self._frames(source, packet):
                 start.over = True
-                self._decoded(frame)
-                if sampler.pick(now):
+                if self._decoded(frame, now) and sampler.pick(now):
                     self._sink.put(Captured(frame, now, None, 0.0))
             if not start.over:
                 self._alive()
@@ -110,9 +111,9 @@ class Player:
             raise SourceError(Reason.DECODE_ERRORS, detail)
 
     def _take_recorded(self, frame: Any, position_s: float) -> None:
-        self._decoded(frame)
         elapsed = self._played_s + position_s
-        if self._sampler.pick(elapsed):
+        wanted = self._decoded(frame, elapsed) or self._camera.play.policy == "every"
+        if wanted and self._sampler.pick(elapsed):
             place_s = max(0.0, round(position_s, 6))
             self._sink.put(Captured(upright(frame), time.monotonic(), place_s, elapsed))
 

@@ -17,7 +17,15 @@ import redis
 import structlog
 
 from core.clock import Clock
-from core.messages import EVERY_FRAMES_KEPT, FRAMES_KEPT, WORKERS_GROUP, Frame, Keys
+from core.messages import (
+    EVERY_FRAMES_GONE_S,
+    EVERY_FRAMES_KEPT,
+    FRAMES_GONE_S,
+    FRAMES_KEPT,
+    WORKERS_GROUP,
+    Frame,
+    Keys,
+)
 from ingest.picture import encode_jpeg
 
 _STAMP_KEPT_S = 24 * 3600
@@ -125,7 +133,8 @@ class NewestFrames:
             pipeline = self._client.pipeline(transaction=True)
             pipeline.xlen(self._stream)
             pipeline.xadd(self._stream, _fields(frame), maxlen=FRAMES_KEPT, approximate=False)
-            waiting, _ = pipeline.execute()
+            pipeline.expire(self._stream, FRAMES_GONE_S)
+            waiting, *_ = pipeline.execute()
         except (redis.RedisError, OSError):
             lost = 1
             self.errors += 1
@@ -231,6 +240,7 @@ class EveryFrame:
         )
         pipeline = self._client.pipeline(transaction=True)
         pipeline.xadd(self._stream, _fields(frame))
+        pipeline.expire(self._stream, EVERY_FRAMES_GONE_S)
         pipeline.set(self._stamp_key, frame.captured_at, ex=_STAMP_KEPT_S)
         pipeline.execute()
 

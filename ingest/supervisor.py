@@ -65,7 +65,7 @@ class CameraSupervisor:
         self._size = (0, 0)
         self._fps = 0.0
         self._published = 0.0
-        self._shown: tuple[CameraState, Reason | None, str] | None = None
+        self._shown: tuple[CameraState, Reason | None, str, str] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera {job.camera.id}")
 
@@ -143,7 +143,7 @@ class CameraSupervisor:
             self._machine.opened(now)
         elif event.kind is EventKind.FRAME:
             self._size = (event.width, event.height)
-            self._machine.frame(now)
+            self._machine.frame(now, event.reason, event.detail, event.warning)
         elif event.kind is EventKind.ALIVE:
             self._machine.alive(now)
         elif event.kind is EventKind.FAILED:
@@ -168,7 +168,7 @@ class CameraSupervisor:
     def _publish_state(self) -> None:
         machine = self._machine
         now = time.monotonic()
-        shown = (machine.state, machine.reason, machine.detail)
+        shown = (machine.state, machine.reason, machine.detail, machine.warning)
         changed = shown != self._shown
         if not changed and now - self._published < STATE_EVERY_S:
             return
@@ -185,6 +185,7 @@ class CameraSupervisor:
                 state=machine.state,
                 reason=machine.reason,
                 detail=machine.detail,
+                warning=machine.warning,
                 since=now_ms - round((now - machine.since) * 1000),
                 last_frame_at=None if seen is None else now_ms - round((now - seen) * 1000),
                 reconnects=machine.reconnects,
@@ -196,9 +197,12 @@ class CameraSupervisor:
             )
         )
 
-    def _log_change(self, shown: tuple[CameraState, Reason | None, str]) -> None:
-        state, reason, detail = shown
-        well = state in (CameraState.LIVE, CameraState.CONNECTING, CameraState.ENDED)
+    def _log_change(self, shown: tuple[CameraState, Reason | None, str, str]) -> None:
+        state, reason, detail, warning = shown
+        calm = state in (CameraState.CONNECTING, CameraState.ENDED)
+        well = calm or (state is CameraState.LIVE and reason is None and not warning)
         report = log.info if well else log.warning
         more = {} if well or not detail else {"reason": str(reason), "detail": detail}
+        if warning:
+            more["warning"] = warning
         report("camera state", camera=self.camera.id, state=str(state), **more)

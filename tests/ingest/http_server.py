@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
+import numpy as np
 
 from ingest.picture import encode_jpeg
 
 MJPEG_FPS = 10
+BLACK = encode_jpeg(av.VideoFrame.from_ndarray(np.full((240, 320), 9, np.uint8), "gray"), 320)
 
 
 class HttpServer:
@@ -36,6 +38,8 @@ class HttpServer:
         self.port = self._server.server_address[1]
         self.credentials = credentials
         self.stopping = threading.Event()
+        self.frozen = threading.Event()  # the live stream repeats one picture
+        self.covered = threading.Event()  # it shows the inside of a lens cap
 
     def url(self, name: str) -> str:
         user = ":".join(self.credentials) + "@" if self.credentials else ""
@@ -87,9 +91,11 @@ class _Handler(SimpleHTTPRequestHandler):
         self.end_headers()
         try:
             while True:
-                for jpeg in self.jpegs:
+                for moving in self.jpegs:
                     if self.owner.stopping.is_set():
                         return
+                    jpeg = self.jpegs[0] if self.owner.frozen.is_set() else moving
+                    jpeg = BLACK if self.owner.covered.is_set() else jpeg
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
                     self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
                     time.sleep(1 / MJPEG_FPS)
