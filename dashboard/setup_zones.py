@@ -15,6 +15,7 @@ from core.site_edit import SiteDraft
 from dashboard.calibration import check_ground
 from dashboard.running import Dashboard
 from dashboard.setup import camera_place, edited_text, problems_of
+from dashboard.setup_replay import replay
 
 LEVEL_KEYS = (
     "unit",
@@ -75,21 +76,25 @@ def check(dashboard: Dashboard, camera: CameraSettings, draft: Mapping[str, Any]
         draft: of the browser: ``zones``, the ``selected`` zone's id, the picture's ``aspect``.
 
     Returns:
-        ``problems``, one sentence each, as `headcount check` finds them; and ``zones``: for each
+        ``problems``, one sentence each, as `headcount check` finds them; ``zones``: for each
         calibrated zone its ``area``, the camera's ``height`` or the ``problem``, and for the
-        selected one the ``grid``.
+        selected one the ``grid``; and what its levels would have raised (`setup_replay`).
     """
     aspect = aspect_of(dashboard, camera.id) or draft.get("aspect") or USUAL_ASPECT
     text = edited_text(dashboard.loaded, lambda file: write_zones(file, camera, draft["zones"]))
     place = camera_place(dashboard.loaded, camera.id)
+    zones = {
+        zone["id"]: _ground(zone, aspect, with_grid=zone["id"] == draft["selected"])
+        for zone in draft["zones"]
+        if zone["ground"]
+    }
+    selected = next((zone for zone in draft["zones"] if zone["id"] == draft["selected"]), None)
+    area = zones.get(draft["selected"], {}).get("area")
     return {
         "n": draft["n"],
         "problems": problems_of(text, dashboard.loaded.path, place),
-        "zones": {
-            zone["id"]: _ground(zone, aspect, with_grid=zone["id"] == draft["selected"])
-            for zone in draft["zones"]
-            if zone["ground"]
-        },
+        "zones": zones,
+        "replay": selected and replay(dashboard, camera, selected, area),
     }
 
 

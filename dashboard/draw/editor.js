@@ -2,6 +2,7 @@
 // alone knows what a site file may hold, and what a calibration comes to.
 
 const ASK_AFTER_MS = 250;
+const ASK_AGAIN_MS = 1000; // while the server is still going through the past
 
 class Editor {
   constructor(root, data, call) {
@@ -78,7 +79,10 @@ class Editor {
   receive(data) {
     const another = data.version !== this.data.version;
     this.data = data;
-    if (data.check && data.check.n === this.asked) this.check = data.check;
+    if (data.check && data.check.n === this.asked) {
+      this.check = data.check;
+      if (data.check.replay?.pending) this.ask(ASK_AGAIN_MS);
+    }
     if (another) {
       this.zones = structuredClone(data.zones);
       this.selected = Math.min(this.selected, Math.max(0, this.zones.length - 1));
@@ -211,7 +215,7 @@ class Editor {
     return this.zones.map(({ isNew: _, ...zone }) => zone);
   }
 
-  ask() {
+  ask(afterMs = ASK_AFTER_MS) {
     clearTimeout(this.timer);
     this.asked += 1;
     this.timer = setTimeout(() => {
@@ -219,7 +223,7 @@ class Editor {
         n: this.asked, zones: this.plain(), selected: this.zone?.id ?? null, aspect: this.aspect,
       };
       this.call.setStateValue("draft", draft);
-    }, ASK_AFTER_MS);
+    }, afterMs);
   }
 
   sendSave() {
