@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from core.settings import Pictures
 
 LARGEST_HEAD = 1 / 8  # of the picture's height: heads are taken to be no larger
 BLURRED_HEAD_PX = 4  # nobody is recognised in a head of so many pixels
@@ -26,15 +26,13 @@ def blurred(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(large, dtype=np.uint8)
 
 
-def published_jpeg(
-    jpeg: bytes, picture: NDArray[np.uint8], pictures: Literal["full", "blurred", "none"]
-) -> bytes | None:
+def published_jpeg(jpeg: bytes, picture: NDArray[np.uint8], pictures: Pictures) -> bytes | None:
     """The JPEG that goes on to the dashboard and into evidence, or None.
 
     Args:
         jpeg: the frame as the camera gave it.
         picture: the same, decoded, (H, W, 3) BGR.
-        pictures: ``privacy.pictures`` of the site.
+        pictures: what may leave the worker of the camera's pictures.
     """
     if pictures == "none":
         return None

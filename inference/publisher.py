@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import redis
@@ -24,6 +24,7 @@ from core.messages import (
     Picture,
     Reading,
 )
+from core.settings import Pictures
 from inference.crowd_map import as_png
 from inference.privacy import published_jpeg
 from inference.recorded_queue import PUBLISH_ONCE
@@ -66,7 +67,7 @@ class Publisher:
     """Writes to the readings and pictures streams.
 
     Args:
-        pictures: ``privacy.pictures`` of the site.
+        pictures: what may leave of each camera's pictures; nothing of a camera that is not named.
         worker: id of this worker.
     """
 
@@ -78,7 +79,7 @@ class Publisher:
         *,
         model: ModelIdentity,
         worker: str,
-        pictures: Literal["full", "blurred", "none"],
+        pictures: Mapping[str, Pictures],
     ) -> None:
         self._client = client
         self._keys = keys
@@ -86,6 +87,7 @@ class Publisher:
         self._model = model
         self._worker = worker
         self._pictures = pictures
+        self._cleared: set[str] = set()  # cameras whose earlier, clearer pictures are gone
         self._reading_bytes = 0.0  # of an entry, averaged over the last hundred or so
         self._publish_once = client.register_script(PUBLISH_ONCE)
 
@@ -171,7 +173,11 @@ class Publisher:
 
     def _add_picture(self, pipeline: redis.client.Pipeline, item: CountedFrame) -> None:
         frame = item.frame
-        jpeg = published_jpeg(frame.jpeg, item.picture, self._pictures)
+        allowed = self._pictures.get(frame.camera, "none")
+        if allowed != "full" and frame.camera not in self._cleared:
+            pipeline.unlink(self._keys.pictures(frame.camera))
+            self._cleared.add(frame.camera)
+        jpeg = published_jpeg(frame.jpeg, item.picture, allowed)
         if jpeg is None:
             return
         picture = Picture(

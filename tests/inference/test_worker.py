@@ -280,6 +280,19 @@ def test_privacy_is_applied_before_a_picture_goes_on(bench: Bench, pictures: str
         assert steps.max() < 100  # the spots have lost their edges
 
 
+def test_each_camera_has_its_own_privacy_and_what_was_there_before_goes(bench: Bench) -> None:
+    for name in ("hall", "hidden"):
+        earlier = {"v": "1", "jpeg": b"\xff\xd8\xff full"}
+        bench.client.xadd(bench.keys.pictures(name), earlier)  # before the site file was changed
+        bench.put(name, seq=1, people=4)
+    bench.start(bench.worker([camera("hall"), camera("hidden", privacy="none")]))
+
+    wait_until(lambda: len(bench.readings()) == 2)
+
+    wait_until(lambda: bench.client.xlen(bench.keys.pictures("hall")) == 2)
+    assert not bench.client.exists(bench.keys.pictures("hidden"))
+
+
 def test_pictures_older_than_ten_seconds_are_gone(bench: Bench) -> None:
     old = bench.clock.now_ms() - 20_000
     bench.client.xadd(bench.keys.pictures("hall"), {"v": "1"}, id=f"{old}-0")
