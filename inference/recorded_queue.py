@@ -3,7 +3,8 @@
 One worker at a time serves such a camera; it holds the camera's lease, a key that expires unless it
 is renewed. Its frames are acknowledged only with their reading, so what a dead worker had taken is
 claimed by the next holder of the lease. A frame may then be counted twice, but only the first to
-acknowledge it publishes its reading (`PUBLISH_ONCE`).
+acknowledge it publishes its reading (`PUBLISH_ONCE`). A frame that ends every worker that takes it
+(a picture that crashes the decoder) is given up after many tries, so that the rest is counted.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import redis
+import structlog
 
 from core.messages import WORKERS_GROUP, Frame, Keys, MessageError
 from core.settings import CameraSettings
@@ -39,6 +42,11 @@ _RELEASE = """
 if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
 return 0
 """
+
+
+MOST_TRIES = 20  # of the oldest frame of a camera; then it is what ends the workers
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -156,7 +164,20 @@ class RecordedFrames:
             entries.extend(entry for entry in reply[1] if entry[0] is not None)
             start = reply[0]
             if start in (b"0-0", "0-0"):
-                return entries
+                break
+        if entries and self._tries(stream, entries[0][0]) > MOST_TRIES:
+            poison = entries.popleft()[0]
+            log.error("frame given up: workers end over it", camera=camera, entry=poison.decode())
+            self._count(counter_name("given_up", camera), 1)
+            self.drop(camera, poison)
+        return entries
+
+    def _tries(self, stream: str, entry: bytes) -> int:
+        """How often a pending entry was handed to a worker."""
+        found: Any = self._client.xpending_range(
+            stream, WORKERS_GROUP, min=entry, max=entry, count=1
+        )
+        return int(found[0]["times_delivered"]) if found else 0
 
     def _take(self, camera: str, limit: int) -> list[RecordedFrame]:
         claimed = self._claimed[camera]

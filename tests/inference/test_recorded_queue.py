@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.messages import WORKERS_GROUP
-from inference.recorded_queue import RecordedFrames
+from inference.recorded_queue import MOST_TRIES, RecordedFrames
 from tests.inference.conftest import Bench, SpotCounter, recorded_camera
 from tests.waiting import wait_until
 
@@ -104,6 +104,18 @@ def test_a_full_broker_loses_no_recorded_frame(bench: Bench) -> None:
         bench.client.config_set("maxmemory", before)
     wait_until(lambda: len(bench.readings()) == 3)
     assert [reading.seq for reading in bench.readings()] == [1, 2, 3]
+
+
+def test_a_frame_that_ends_every_worker_is_given_up_and_the_rest_is_counted(bench: Bench) -> None:
+    put_recording(bench, "tape", 2)
+    for number in range(MOST_TRIES):
+        dead = queue(bench, "tape", name=f"worker-{number}")
+        assert dead.take(1, workers=1)[0].frame.seq == 1
+        bench.client.delete(bench.keys.frames("tape") + ":lease")
+    bench.start(bench.worker([recorded_camera("tape")], name="last"))
+    (reading,) = wait_until(bench.readings)
+    assert reading.seq == 2
+    assert bench.counts['headcount_worker_given_up_total{camera="tape"}'] == 1
 
 
 def test_workers_share_the_recordings(bench: Bench) -> None:
