@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from alerts.notices import Happening, Measured, notice
+from alerts.notices import Happening, Measured, notice, place
 from alerts.outages import WORKER, Outage
+from alerts.words import Language, say
 from core.history_schema import incidents, outbox
 from core.settings import CameraSettings, Site, Zone
+from crowd.configured import maintenance_of
 from crowd.levels import LEVELS, NORMAL, Event, EventKind, rank
 from crowd.tracker import ZoneValue
 
@@ -41,6 +43,16 @@ class IncidentBook:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._open: dict[IncidentKey, OpenIncident] = {}
+        self._units = {
+            (camera.id, zone.id): zone.levels.unit
+            for camera in site.cameras
+            for zone in camera.zones
+            if zone.levels is not None
+        }
+        self._maintenance = {
+            camera: maintenance_of(site.alerts.maintenance, camera, site.site.zone)
+            for camera in (WORKER, *(camera.id for camera in site.cameras))
+        }
         self.notices_written = 0
 
     @property
@@ -94,6 +106,9 @@ class IncidentBook:
         key = ("crowd", camera.id, zone.id)
         unit = zone.levels.unit
         known = self._open.get(key)
+        if event.kind is EventKind.APPROACHING:
+            self._approaching(connection, key, event, value, now_ms)
+            return None
         if event.kind is EventKind.CLEARED:
             if known is None:
                 return None
@@ -126,11 +141,39 @@ class IncidentBook:
             event.peak,
             event.peak_level,
             people=value.smoothed if unit == "persons/m2" else None,
+            detail=_detail(event, self._site.site.language),
         )
         level = event.previous if event.kind is EventKind.CLEARED else event.level
         self._tell(connection, key, happening, level, now_ms)
         highest = NORMAL if known is None else known.peak_level
         return incident if rank(event.level) > rank(highest) else None
+
+    def _approaching(
+        self,
+        connection: Connection,
+        key: IncidentKey,
+        event: Event,
+        value: ZoneValue,
+        now_ms: int,
+    ) -> None:
+        """Tell that the trend leads to a level; with no incident open, this does not make one."""
+        known = self._open.get(key)
+        _, camera, zone = key
+        unit = self._units[camera, zone]
+        happening = Happening(
+            None if known is None else known.id,
+            1 if known is None else _change(connection, known.id),
+            event.kind.value,
+            event.level,
+            self._place(key),
+            event.at_ms,
+            unit,
+            Measured(event.value, event.low, event.high),
+            people=value.smoothed if unit == "persons/m2" else None,
+            detail=_detail(event, self._site.site.language),
+            key="" if known else f"trend {camera}/{zone} {event.at_ms}",
+        )
+        self._tell(connection, key, happening, event.level, now_ms)
 
     def raise_peak(self, connection: Connection, camera: str, zone: str, peak: float) -> None:
         """Keep an open incident's highest value; no change that anybody is told of."""
@@ -149,6 +192,8 @@ class IncidentBook:
             self._clear(connection, key, now_ms, "ok again", "")
             return
         if key not in self._open:
+            if self._held_back(outage.camera, now_ms):
+                return  # it is asked again each second, and raised if it outlasts the maintenance
             incident, change = _insert(connection, key, OUTAGE_LEVEL, "", 0.0, now_ms)
             self._open[key] = OpenIncident(incident, OUTAGE_LEVEL, "", 0.0, OUTAGE_LEVEL)
             happening = Happening(
@@ -158,7 +203,8 @@ class IncidentBook:
                 OUTAGE_LEVEL,
                 self._place(key),
                 now_ms,
-                remark=f"unknown ({outage.reason})",
+                remark="unknown",
+                reason=outage.reason,
                 detail=outage.detail,
             )
             self._tell(connection, key, happening, OUTAGE_LEVEL, now_ms)
@@ -180,7 +226,8 @@ class IncidentBook:
                 known.unit,
                 peak=known.peak,
                 peak_level=known.peak_level,
-                remark=f"unknown ({outage.reason})",
+                remark="unknown",
+                reason=outage.reason,
                 detail="The incident is still open, but nobody sees it.",
             )
             self._tell(connection, key, happening, known.level, now_ms)
@@ -204,19 +251,12 @@ class IncidentBook:
         self._tell(connection, key, happening, known.level, now_ms)
 
     def _place(self, key: IncidentKey) -> str:
-        kind, camera_id, zone_id = key
-        if kind == "worker":
-            return self._site.site.name
-        titles = {camera.id: camera.title for camera in self._site.cameras}
-        place = titles.get(camera_id, camera_id)
-        if not zone_id:
-            return place
-        zones = {
-            (camera.id, zone.id): zone.title
-            for camera in self._site.cameras
-            for zone in camera.zones
-        }
-        return f"{place} / {zones.get((camera_id, zone_id), zone_id)}"
+        return place(self._site, *key)
+
+    def _held_back(self, camera: str, at_ms: int) -> bool:
+        """Whether somebody works on a camera (or on all, for `WORKER`), so that nobody is told."""
+        window = self._maintenance.get(camera)
+        return window is not None and window.holds(at_ms)
 
     def _tell(
         self,
@@ -240,10 +280,14 @@ class IncidentBook:
         else:
             heard = {
                 channel.name
-                for channel in self._site.alerts.channels
+                for channel in self._site.alerts.receivers
                 if rank(happening.level) >= rank(channel.min_level)
             }
-        text = notice(happening, self._site.site.zone)
+        text = notice(happening, self._site.site.zone, self._site.site.language)
+        # Said on the page of the incident, instead of vanishing.
+        settled = {}
+        if self._held_back(key[1], happening.at_ms):
+            settled = {"dropped_at": now_ms, "error": "held back: maintenance"}
         rows: list[dict[str, Any]] = [
             {
                 "incident": happening.incident,
@@ -260,13 +304,36 @@ class IncidentBook:
                 "created_at": min(happening.at_ms, now_ms),
                 "attempts": 0,
                 "next_at": 0,
+                **settled,
             }
-            for channel in self._site.alerts.channels
+            for channel in self._site.alerts.receivers
             if channel.name in heard
         ]
         if rows:
             connection.execute(insert(outbox), rows)
             self.notices_written += len(rows)
+
+
+def _detail(event: Event, language: Language) -> str:
+    """One more sentence for the notice of a level: how long, how sure, how soon."""
+    level = say(event.level, language)
+    if event.kind is EventKind.APPROACHING and event.reached_in_s is not None:
+        text = "At this rate {level} is reached in {time}."
+        return say(text, language, level=level, time=_duration(event.reached_in_s))
+    if event.kind is EventKind.CLEARED and event.raised_ms is not None:
+        lasted = _duration((event.at_ms - event.raised_ms) / 1000)
+        return say("It lasted {time}.", language, time=lasted)
+    if event.probable:
+        return say("Probable: the upper end of the interval is at {level}.", language, level=level)
+    return ""
+
+
+def _duration(seconds: float) -> str:
+    """Such as ``40 s``, ``12 min`` or ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _insert(

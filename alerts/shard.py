@@ -28,9 +28,11 @@ from alerts.ownership import Lease, LeaseLost
 from alerts.reading_stream import ReadingStream
 from core.heartbeat import HeartbeatSender
 from core.history import History, write_raw
+from core.history_raw import HOUR_MS
+from core.history_replay import newest_snapshots, write_snapshot
 from core.history_schema import zone_states
 from core.live import LiveView
-from core.messages import Keys, Reading
+from core.messages import Keys, Reading, Reason
 from core.settings import Site
 from crowd.levels import NORMAL
 
@@ -39,6 +41,7 @@ BLOCK_MS = 500
 TICK_S = 1.0
 STANDBY_S = 0.5
 LONGEST_PAUSE_S = 5.0
+UNUSABLE = (Reason.FROZEN, Reason.COVERED, Reason.MOVED)  # pictures come, but show nothing
 
 log = structlog.get_logger()
 
@@ -86,7 +89,9 @@ class ShardLoop:
         self._loaded = False
         self._next_tick = 0.0
         self._zones: dict[str, CameraZones] = {}
+        self._snapshots: dict[tuple[str, str], int] = {}  # (camera, zone) to the last one's time
         self._faults: dict[str, str] = {}
+        self._maintained: set[str] = set()
         self._book = IncidentBook(site)
         self._outages = OutageRules(self._started_ms)
 
@@ -134,7 +139,10 @@ class ShardLoop:
         return True
 
     def _load(self, connection: Connection, now: int) -> None:
-        self._zones = {camera.id: CameraZones(camera) for camera in self._cameras.values()}
+        self._zones = {
+            camera.id: CameraZones(camera, self._site) for camera in self._cameras.values()
+        }
+        self._snapshots = newest_snapshots(connection)
         levels = {}
         for row in connection.execute(select(zone_states)):
             camera = self._cameras.get(row.camera)
@@ -183,13 +191,13 @@ class ShardLoop:
         with self._history.transaction() as connection:
             self._lease.renew(connection, now)
             for reading in readings:
-                zones = self._zones.get(reading.camera)
-                results = [] if zones is None else zones.evaluate(reading, now)
+                results = self._evaluate(reading, now)
                 evaluated += bool(results)
                 for result in results:
                     row = _row(reading, result)
                     raw.append(row)
                     newest[(reading.camera, result.zone.id)] = (row, result)
+                    self._keep_snapshot(connection, reading, result)
                     for event in result.events:
                         incident = self._book.crowd_event(
                             connection,
@@ -216,6 +224,34 @@ class ShardLoop:
         self._after_commit(written)
         self._report_faults()
 
+    def _evaluate(self, reading: Reading, now: int) -> list[ZoneResult]:
+        """What a reading says of its camera's zones; nothing where its picture cannot be used."""
+        zones = self._zones.get(reading.camera)
+        if zones is None:
+            return []
+        said = self._view.state(reading.camera)
+        if said is not None and said.reason in UNUSABLE and reading.captured_at >= said.since:
+            zones.skip(reading)
+            return []
+        return zones.evaluate(reading, now)
+
+    def _keep_snapshot(self, connection: Connection, reading: Reading, result: ZoneResult) -> None:
+        """Once an hour in event time, and where a scene begins: replays start from there."""
+        key, at = (reading.camera, result.zone.id), reading.captured_at
+        last = self._snapshots.get(key)
+        if last is None or result.new_scene or last // HOUR_MS != at // HOUR_MS:
+            write_snapshot(connection, *key, at, result.state, result.new_scene)
+            self._snapshots[key] = at
+
+    def _say_maintenance(self, now: int) -> None:
+        """Which cameras are worked on, on the System page and in the log."""
+        for camera, zones in self._zones.items():
+            held = zones.maintenance is not None and zones.maintenance.holds(now)
+            if held != (camera in self._maintained):
+                self._maintained ^= {camera}
+                self._heartbeat.fact(f"maintenance {camera}", "nothing is raised" if held else "")
+                log.info("maintenance", camera=camera, began=held)
+
     def _tick(self) -> None:
         """Once a second: keep the lease, judge outages, sum up minutes."""
         now = self._view.clock.now_ms()
@@ -233,6 +269,7 @@ class ShardLoop:
             self._housekeeping.prune(connection, now)
         self._housekeeping.settle(due, now)
         self._outages.open = self._book.outages
+        self._say_maintenance(now)
         self._after_commit(written)
 
     def _after_commit(self, notices_before: int) -> None:
@@ -277,6 +314,7 @@ def _row(reading: Reading, result: ZoneResult) -> dict[str, Any]:
         "high": value.high,
         "smoothed": value.compared,
         "density": value.density,
+        "worst": value.worst,
         "level": value.level,
     }
 

@@ -70,7 +70,7 @@ def newest_snapshots(connection: Connection) -> dict[tuple[str, str], int]:
             table.c.camera, table.c.zone
         )
     )
-    return {(camera, zone): at for camera, zone, at in rows.tuples()}
+    return {(camera, zone): at for camera, zone, at in rows}
 
 
 def stored_run(
