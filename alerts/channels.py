@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from urllib.parse import quote
 
 import apprise
@@ -25,22 +26,25 @@ logging.getLogger("apprise").propagate = False
 logging.getLogger("apprise").addHandler(logging.NullHandler())
 
 
-def deliver(url: str, notice: Notice, level: str) -> str | None:
+def deliver(url: str, notice: Notice, level: str, picture: Path | None = None) -> str | None:
     """Send one notice; returns None when it was accepted, else one sentence without secrets.
 
     Args:
         url: an Apprise URL; the schemes json, xml and form also get ``Idempotency-Key``.
         level: chooses the mark that services show (normal, watch, warning, critical).
+        picture: attached where the service takes attachments.
     """
     service = apprise.Apprise()
     try:
         if not service.add(with_key(url, notice.key)):
             return "the channel's URL is not one that Apprise understands"
+        attaches = picture is not None and service[0].attachment_support
         with service.notify(
             title=notice.title,
             body=notice.body,
             notify_type=TYPES[level],
             body_format=apprise.NotifyFormat.TEXT,
+            attach=str(picture) if attaches else None,
             timeout=TIMEOUT_S,
         ) as result:
             if result:

@@ -131,8 +131,13 @@ class EvidenceKeeper:
             self._done(occasion)
             self._failed(occasion, "all", f"{MOST_WAITING} incidents are waiting already")
 
-    def snapshot(self, incident: int) -> Path | None:
-        """The incident's newest picture; waits for one in work, half a second at most."""
+    def snapshot(self, incident: int, camera: str) -> Path | None:
+        """The incident's newest picture, where privacy lets it be sent; None without one.
+
+        Waits for a picture in work, half a second at most.
+        """
+        if self._pictures(camera) == "none":
+            return None
         with self._changed:
             taken = self._taken.get(incident)
             if taken is not None:
@@ -186,7 +191,8 @@ class EvidenceKeeper:
     def _keep(self, occasion: Occasion) -> None:
         """Write picture, crowd map and heads, and begin the clip."""
         reading = occasion.reading
-        picture = None if self._pictures == "none" else self._find_picture(reading)
+        pictures = self._pictures(reading.camera)
+        picture = None if pictures == "none" else self._find_picture(reading)
         files = []
         if picture is not None:
             files.append(self._write(occasion, "picture", "jpg", picture.jpeg))
@@ -195,14 +201,16 @@ class EvidenceKeeper:
         told = json.dumps(self._heads(occasion, files), ensure_ascii=False, indent=1)
         files.append(self._write(occasion, "heads", "json", told.encode()))
         self._record(files)
-        if self._pictures != "none":
+        if pictures != "none":
             self._begin_clip(occasion)
             if picture is None:
                 self._failed(occasion, "picture", "it is no longer in the broker")
 
-    @property
-    def _pictures(self) -> str:
-        return self._loaded.site.privacy.pictures
+    def _pictures(self, camera: str) -> str:
+        """full, blurred or none: what there is of a camera's pictures, none of an unknown one."""
+        site = self._loaded.site
+        found = next((each for each in site.cameras if each.id == camera), None)
+        return "none" if found is None else site.pictures_of(found)
 
     def _find_picture(self, reading: Reading) -> Picture | None:
         """The picture that was counted; a moment's patience where the reading is new."""
@@ -266,7 +274,7 @@ class EvidenceKeeper:
             },
             "configuration": self._loaded.version,
             "headcount": version("headcount"),
-            "pictures": self._pictures,
+            "pictures": self._pictures(reading.camera),
             "files": {file.name: file.sha256 for file in files},
         }
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 from alerts.channels import deliver
+from alerts.mqtt_connection import publish_once
 from alerts.notices import Happening, notice
+from core.settings import MQTT_CHANNEL
 from core.site_file import LoadedSite
 
 
@@ -27,9 +29,12 @@ def send_test(loaded: LoadedSite) -> list[tuple[str, bool, str | None]]:
         remark="all is well",
         detail="This is a test; no action is needed.",
     )
-    text = notice(happening, site.site.zone)
+    text = notice(happening, site.site.zone, site.site.language)
     results = []
-    for channel in site.alerts.channels:
-        error = deliver(channel.url, text, "normal")
+    for channel in site.alerts.receivers:
+        if channel.name == MQTT_CHANNEL and site.alerts.mqtt is not None:
+            error = publish_once(site.alerts.mqtt, text)
+        else:
+            error = deliver(channel.url, text, "normal")
         results.append((channel.name, error is None, error))
     return results

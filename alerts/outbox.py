@@ -10,7 +10,8 @@ with the same key. Rules, in this order, for each row that is not settled yet:
   notice that falls into that time waits, and is dropped if its level is over by then. A higher
   level has a quiet time of its own, so it passes at once.
 - A notice older than a quarter of an hour is dropped when its level is over, one older than a day
-  in any case. What was dropped says so in its row, in the log and in the counters.
+  in any case, a reminder when somebody has acknowledged. What was dropped says so in its row, in
+  the log and in the counters.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from alerts.channels import deliver
 from alerts.notices import Notice
 from alerts.ownership import SENDER, Lease, LeaseLost
+from alerts.reminders import REMINDER
 from core.clock import Clock
 from core.heartbeat import HeartbeatSender
 from core.history import History
@@ -40,8 +42,13 @@ POLL_S = 1.0
 RECORD_ATTEMPTS = 20
 LEASE_MS = 60_000  # a delivery may take a while
 LEVEL_EVENTS = ("raised", "escalated", "eased")
+WITH_PICTURE = ("raised", "escalated", REMINDER)
+ATTEMPTS_WITH_PICTURE = 3
 
 log = structlog.get_logger()
+
+
+Send = Callable[[Channel, Notice, str, Path | None], str | None]
 
 
 class Outbox:
@@ -49,7 +56,10 @@ class Outbox:
 
     Args:
         owner: this process (`alerts.ownership.process_identity`); one process sends at a time.
-        send: delivers one notice to a channel's URL; returns None or what went wrong.
+        send: delivers one notice, with a picture or without, to a channel; returns None or what
+            went wrong.
+        snapshot: the picture to attach, by incident and camera.
+        remind: writes the reminders that are due.
     """
 
     def __init__(
@@ -59,14 +69,16 @@ class Outbox:
         clock: Clock,
         owner: str,
         heartbeat: HeartbeatSender,
-        send: Callable[[str, Notice, str], str | None] = deliver,
+        send: Send,
+        snapshot: Callable[[int, str], Path | None] = lambda _incident, _camera: None,
+        remind: Callable[[Connection, int], int] = lambda _connection, _now: 0,
     ) -> None:
         self._history = history
         self._channels = {channel.name: channel for channel in channels}
         self._clock = clock
         self._lease = Lease(SENDER, owner, LEASE_MS)
         self._heartbeat = heartbeat
-        self._send = send
+        self._send, self._snapshot, self._remind = send, snapshot, remind
         self._resting: dict[str, int] = {}  # channel to when it is tried again, ms UTC
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -87,6 +99,11 @@ class Outbox:
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
+
+    @property
+    def is_sender(self) -> bool:
+        """Whether this process sends, rather than standing by."""
+        return self._lease.epoch is not None
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -120,6 +137,7 @@ class Outbox:
                 self._lease.renew(connection, now)
             elif not self._lease.acquire(connection, now):
                 return 0
+            self._remind(connection, now)
             rows = connection.execute(
                 select(outbox)
                 .where(outbox.c.sent_at.is_(None), outbox.c.dropped_at.is_(None))
@@ -162,7 +180,10 @@ class Outbox:
     def _deliver(self, row: Row[Any], channel: Channel) -> tuple[bool, bool]:
         began = time.monotonic()
         level = "normal" if row.event == "cleared" else row.level
-        error = self._send(channel.url, Notice(row.title, row.body, row.key), level)
+        notice = Notice(
+            row.title, row.body, row.key, row.event, level, row.camera or "", row.zone or None
+        )
+        error = self._send(channel, notice, level, self._picture(row, channel))
         now = self._clock.now_ms()
         if error is None:
             self._resting.pop(channel.name, None)
@@ -185,6 +206,13 @@ class Outbox:
             self._heartbeat.count("notifications_failed_total")
         self._record(row.id, attempts=row.attempts + 1, **values)
         return error is None, error is None
+
+    def _picture(self, row: Row[Any], channel: Channel) -> Path | None:
+        """What to attach. A notice that failed several times goes without: it matters more."""
+        wanted = channel.snapshot and row.event in WITH_PICTURE
+        if not wanted or row.attempts >= ATTEMPTS_WITH_PICTURE:
+            return None
+        return self._snapshot(row.incident, row.camera)
 
     def _record(self, row_id: int, **values: Any) -> None:
         """Write down the outcome; tried for long, since forgetting it repeats the notice."""
@@ -211,6 +239,8 @@ class Outbox:
             if self._was_heard(connection, row):
                 return None
             return "none of its incident's notices was delivered"
+        if row.event == REMINDER and not self._is_waited_for(connection, row):
+            return "its incident was acknowledged or is over"
         # Another attempt under way may have reached the receiver, so only a notice that was never
         # tried, or one that is stale, is dropped because its level is over.
         stale = age > STALE_AFTER_MS
@@ -250,6 +280,15 @@ class Outbox:
             outbox.c.event.in_(LEVEL_EVENTS),
         )
         return bool(connection.execute(later).scalar())
+
+    def _is_waited_for(self, connection: Connection, row: Row[Any]) -> bool:
+        """Whether the row's incident is open and nobody has acknowledged it."""
+        open_ones = select(incidents.c.id).where(
+            incidents.c.id == row.incident,
+            incidents.c.cleared_at.is_(None),
+            incidents.c.acknowledged_at.is_(None),
+        )
+        return connection.execute(open_ones).first() is not None
 
     def _was_heard(self, connection: Connection, row: Row[Any]) -> bool:
         sent = select(func.count()).where(

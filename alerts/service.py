@@ -7,12 +7,17 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 
+from alerts.channels import deliver
 from alerts.evidence import EvidenceKeeper
-from alerts.outbox import Outbox
+from alerts.mqtt import MqttPublisher
+from alerts.notices import Notice
+from alerts.outbox import Outbox, Send
 from alerts.ownership import process_identity
+from alerts.reminders import write_reminders
 from alerts.shard import ShardLoop
 from alerts.watchdog import Watchdog
 from core.broker import connect
@@ -22,7 +27,7 @@ from core.history import History
 from core.live import LiveView
 from core.messages import Keys, Service
 from core.reloading import Reloads, Rounds
-from core.settings import Site
+from core.settings import MQTT_CHANNEL, Channel, Site
 from core.site_file import LoadedSite
 
 WELL_WITHIN_S = 15.0  # a loop that has not come round for so long is not well
@@ -100,7 +105,24 @@ def _watch(
     keys = Keys(site.broker.shards)
     ended = threading.Event()  # ends the parts, also when one of them failed
     with ExitStack() as stack:
-        outbox = Outbox(history, site.alerts.channels, view.clock, owner, heartbeat)
+        publishers: list[MqttPublisher] = []
+        outbox = Outbox(
+            history,
+            site.alerts.receivers,
+            view.clock,
+            owner,
+            heartbeat,
+            _sending(publishers),
+            evidence.snapshot,
+            lambda connection, now: write_reminders(connection, site, now),
+        )
+        if site.alerts.mqtt is not None:
+            publisher = MqttPublisher(
+                site, site.alerts.mqtt, history, view, heartbeat, lambda: outbox.is_sender
+            )
+            publishers.append(publisher)
+            publisher.start()
+            stack.callback(publisher.stop)
         outbox.start()
         stack.callback(outbox.stop)
         loops = [
@@ -119,6 +141,17 @@ def _watch(
             dead = [name for name, part in parts.items() if not part.is_alive()]
             if dead or not outbox.alive:
                 raise ServiceFailed(f"{', '.join(dead) or 'the sender of notices'} has ended")
+
+
+def _sending(publishers: list[MqttPublisher]) -> Send:
+    """How a notice is delivered: MQTT over its own connection, all else through Apprise."""
+
+    def send(channel: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
+        if channel.name == MQTT_CHANNEL and publishers:
+            return publishers[0].send(notice)
+        return deliver(channel.url, notice, level, picture)
+
+    return send
 
 
 def _started(loop: ShardLoop, ended: threading.Event) -> threading.Thread:

@@ -17,8 +17,10 @@ def send_test_notices(site_path: Path) -> None:
         InputError: the site has no channels.
     """
     loaded = load(site_path)
-    if not loaded.site.alerts.channels:
-        raise InputError(f"{site_path}: alerts.channels is empty, so there is nobody to notify")
+    if not loaded.site.alerts.receivers:
+        raise InputError(
+            f"{site_path}: alerts has neither channels nor mqtt, so there is nobody to notify"
+        )
     from alerts.notify_test import send_test
 
     results = send_test(loaded)

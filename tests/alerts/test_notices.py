@@ -5,6 +5,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.notices import Happening, Measured, notice
+from alerts.words import KOREAN
+from core.messages import Reason
+from crowd.levels import LEVELS
 
 AT = 1_795_519_431_000  # 2026-11-24 11:23:51 UTC
 
@@ -37,7 +40,15 @@ def test_people_are_whole_and_the_interval_holds_the_value() -> None:
 
 def test_an_outage_has_its_reason_instead_of_a_value() -> None:
     happening = Happening(
-        7, 1, "raised", "warning", "Gate 1", AT, remark="unknown (stalled)", detail="No frame."
+        7,
+        1,
+        "raised",
+        "warning",
+        "Gate 1",
+        AT,
+        remark="unknown",
+        reason="stalled",
+        detail="No frame.",
     )
     text = notice(happening, ZoneInfo("UTC"))
     assert text.title == "[WARNING] Gate 1: unknown (stalled), raised"
@@ -51,3 +62,22 @@ def test_an_outage_has_its_reason_instead_of_a_value() -> None:
 def test_the_hour_that_comes_twice_is_told_apart(at: int, shown: str) -> None:
     happening = Happening(1, 1, "test", "normal", "Site", at, remark="well")
     assert shown in notice(happening, ZoneInfo("Europe/Berlin")).body
+
+
+def test_a_korean_site_is_told_in_korean_and_keeps_the_key() -> None:
+    happening = Happening(
+        12, 3, "escalated", "critical", "1번 게이트 / 승강장", AT, "persons/m2",
+        Measured(5.24, 4.8, 5.9), 5.31, "critical", people=63.4,
+    )  # fmt: skip
+    text = notice(happening, ZoneInfo("Asia/Seoul"), "ko")
+    assert text.title == "[심각] 1번 게이트 / 승강장: 5.2명/㎡, 단계 상승"
+    assert text.body.splitlines() == [
+        "2026-11-24 20:23:51 KST",
+        "90% 구간 4.8~5.9명/㎡, 구역 내 63명",
+        "최고 5.3명/㎡ (심각)",
+        "incident 12 change 3",
+    ]
+
+
+def test_every_reason_and_level_has_korean_words() -> None:
+    assert {reason.value for reason in Reason} | set(LEVELS) <= KOREAN.keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ from sqlalchemy import select
 from alerts.incidents import IncidentBook
 from alerts.notices import Notice
 from alerts.outages import WORKER, Outage
-from alerts.outbox import Outbox
+from alerts.outbox import Outbox, Send
+from alerts.reminders import write_reminders
+from core import history_incidents
 from core.history import History
 from core.history_schema import incidents, outbox
-from core.settings import Site
+from core.settings import Channel, Site
 from crowd.levels import Event, EventKind
 from crowd.tracker import ZoneValue
 
@@ -62,6 +64,7 @@ class Desk:
                     }
                 ],
                 "alerts": {
+                    "reminder": {"after": "20m", "at_most": 3, "channel": "chief"},
                     "channels": [
                         {"name": "room", "url": "json://room", "min_level": "warning"},
                         {
@@ -70,7 +73,7 @@ class Desk:
                             "min_level": "critical",
                             "cooldown": "2h",
                         },
-                    ]
+                    ],
                 },
             }
         )
@@ -80,10 +83,11 @@ class Desk:
         self.down: set[str] = set()
         self.delivered: list[tuple[str, str]] = []
         self.keys: list[str] = []
+        self.pictures: list[Path | None] = []
         self.book = IncidentBook(self.site)
         self.sender = self.new_sender()
 
-    def new_sender(self, send: Callable[[str, Notice, str], str | None] | None = None) -> Outbox:
+    def new_sender(self, send: Send | None = None) -> Outbox:
         return Outbox(
             self.history,
             self.site.alerts.channels,
@@ -91,12 +95,15 @@ class Desk:
             "elsewhere/1/1",
             self.tally,  # type: ignore[arg-type]
             send or self.receive,
+            lambda incident, camera: Path(f"/{incident}/{camera}.jpg"),
+            lambda connection, now: write_reminders(connection, self.site, now),
         )
 
-    def receive(self, url: str, notice: Notice, level: str) -> str | None:
-        channel = url.rpartition("/")[2]
+    def receive(self, to: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
+        channel = to.name
         if channel in self.down:
             return "connection refused"
+        self.pictures.append(picture)
         self.delivered.append((channel, notice.title.rpartition(", ")[2] + " " + level))
         self.keys.append(notice.key)
         return None
@@ -107,7 +114,7 @@ class Desk:
         event = Event(
             EventKind(kind), self.clock.now, level, previous, 50.0, 45.0, 55.0, 60.0, "critical"
         )
-        value = ZoneValue(self.clock.now, 50.0, 45.0, 55.0, 50.0, None, 50.0, level)
+        value = ZoneValue(self.clock.now, 50.0, 45.0, 55.0, 50.0, None, None, 50.0, level)
         with self.history.transaction() as connection:
             self.book.crowd_event(connection, camera, settings, event, value, self.clock.now)
 
@@ -185,7 +192,7 @@ def test_a_failed_delivery_is_tried_again_with_growing_pauses_and_the_others_go_
 def test_a_channel_that_fails_rests_for_all_its_notices(desk: Desk) -> None:
     tried: list[str] = []
 
-    def refuse(url: str, notice: Notice, level: str) -> str | None:
+    def refuse(to: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
         tried.append(notice.key)
         return "connection refused"
 
@@ -344,8 +351,10 @@ def test_a_crash_between_delivery_and_marking_repeats_the_notice_with_its_key(de
     class Crash(BaseException):
         pass
 
-    def deliver_and_crash(url: str, notice: Notice, level: str) -> str | None:
-        desk.receive(url, notice, level)
+    def deliver_and_crash(
+        to: Channel, notice: Notice, level: str, picture: Path | None
+    ) -> str | None:
+        desk.receive(to, notice, level, picture)
         raise Crash
 
     desk.event("raised", "warning", "normal")
@@ -353,3 +362,72 @@ def test_a_crash_between_delivery_and_marking_repeats_the_notice_with_its_key(de
         desk.new_sender(deliver_and_crash).send_due()
     desk.new_sender().send_due()
     assert desk.keys == ["incident 1 change 1"] * 2
+
+
+def acknowledge(desk: Desk) -> None:
+    with desk.history.transaction() as connection:
+        assert history_incidents.acknowledge(connection, 1, "kim", "", desk.clock.now)
+
+
+def test_nobody_acknowledges_so_the_channel_is_reminded_and_then_a_second_one(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.pass_time(20 * 60)
+    assert desk.delivered == [("room", "raised warning")]
+    desk.pass_time(21 * 60)
+    assert desk.delivered[1:] == [
+        ("room", "reminder warning"),
+        ("room", "reminder warning"),
+        ("chief", "reminder warning"),  # though it hears of critical only
+    ]
+    desk.pass_time(3 * 3600)
+    assert [what for _, what in desk.delivered].count("reminder warning") == 5  # three times, then
+    desk.event("cleared", "normal", "warning")  # quiet
+    desk.sender.send_due()
+    assert desk.delivered[-2:] == [("room", "cleared normal"), ("chief", "cleared normal")]
+    assert desk.keys[1] == "incident 1 change 2"
+    assert "[WARNING] gate / all: unknown, reminder" in [row.title for row in desk.rows(outbox)]
+
+
+def test_no_reminder_after_an_acknowledgement(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.sender.send_due()
+    acknowledge(desk)
+    desk.pass_time(3600)
+    assert desk.delivered == [("room", "raised warning")]
+
+
+def test_a_reminder_on_its_way_is_dropped_when_somebody_acknowledges(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.sender.send_due()
+    desk.down = {"room"}
+    desk.pass_time(21 * 60)
+    acknowledge(desk)
+    desk.down = set()
+    desk.pass_time(120)
+    assert desk.delivered == [("room", "raised warning")]
+    assert desk.reasons == ["its incident was acknowledged or is over"]
+
+
+def test_a_higher_level_is_reminded_of_anew(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.pass_time(2 * 3600)
+    desk.delivered.clear()
+    desk.event("escalated", "critical", "warning")
+    desk.pass_time(21 * 60)
+    assert desk.delivered[2:] == [("room", "reminder critical"), ("chief", "reminder critical")]
+
+
+def test_what_tells_of_a_level_carries_the_picture_and_a_clear_does_not(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.event("cleared", "normal", "warning")
+    desk.sender.send_due()
+    assert desk.pictures == [Path("/1/gate.jpg"), None]
+
+
+def test_a_notice_that_fails_again_and_again_goes_without_its_picture(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.down = {"room"}
+    desk.pass_time(120)
+    desk.down = set()
+    desk.pass_time(120)
+    assert (desk.delivered, desk.pictures) == ([("room", "raised warning")], [None])
