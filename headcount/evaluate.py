@@ -75,6 +75,9 @@ def main(
     network: Argument[
         Path, typer.Option("--network", help="Sizes of that run's network (YAML).")
     ] = NETWORK,
+    regressor: Argument[
+        bool, typer.Option("--regressor", help="That run trained the control (stage 1).")
+    ] = False,
     mcnn: Argument[
         bool, typer.Option("--mcnn", help="That run trained the published baseline.")
     ] = False,
@@ -82,8 +85,9 @@ def main(
 ) -> None:
     """Measure weights on a data set: MAE, RMSE, NAE, GAME, localisation, coverage, milliseconds."""
     folders = parts_of(data)
-    if run_folder is not None and mcnn:
-        print_regressor(folders, loaded(Mcnn(), run_folder), every, as_json)
+    if run_folder is not None and (mcnn or regressor):
+        module = Mcnn() if mcnn else CrowdDiffusion(network_of(network)).conditioner
+        print_regressor(folders, loaded(module, run_folder), every, as_json)
         return
     loaded_weights = load_weights(weights) if run_folder is None else of_run(run_folder, network)
     if quantise:
