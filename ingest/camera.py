@@ -23,7 +23,7 @@ from core.clock import Clock
 from core.logging import configure_logging
 from core.messages import Keys
 from ingest.child_events import OPEN_LINE, Event, EventKind, Job
-from ingest.lifeline import die_with_parent
+from ingest.lifeline import bound_memory, die_with_parent
 from ingest.picture_health import WELL, PictureHealth
 from ingest.player import Player
 from ingest.publishing import EveryFrame, FrameSink, NewestFrames
@@ -147,6 +147,7 @@ def _follow_requests(requests: queue.Queue[bytes], stopping: threading.Event) ->
 def main() -> None:
     """Run until stdin closes."""
     die_with_parent()
+    bound_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; the parent decides
     output = _private_stdout()
     configure_logging("ingest")

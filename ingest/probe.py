@@ -18,7 +18,7 @@ import av
 
 from core.messages import Reason
 from ingest.child import child_environment
-from ingest.lifeline import die_with_parent
+from ingest.lifeline import bound_memory, die_with_parent
 from ingest.picture import AUTO_MAX_SIDE, encode_jpeg, upright
 from ingest.source import OpenSource, open_source
 from ingest.source_error import SourceError, classify, place
@@ -163,6 +163,7 @@ def _first_frame(opened: OpenSource, source: str, deadline: float) -> Any:
 def main() -> None:
     """Answer the one request on stdin: a line of JSON, then the snapshot."""
     die_with_parent()
+    bound_memory()
     av.logging.set_level(None)
     request = json.loads(sys.stdin.buffer.readline())
     try:

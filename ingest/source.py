@@ -27,6 +27,7 @@ _FORMATS = (  # containers of video; no playlists, no image sequences, no text
     "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,m4v,mjpeg,mpjpeg,ivf,mxf,dv,obu,"
     "yuv4mpegpipe,mpegvideo"
 )
+MOST_PIXELS = 64_000_000  # of a picture; 8K has 33 million
 _HIGHEST_FPS = 240  # some streams state their clock, 90000, as their rate
 _RTSP_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls"
 _HTTP_PROTOCOLS = "http,https,httpproxy,tcp,tls"
@@ -64,7 +65,7 @@ def open_source(
         read_timeout_s: a read that waits for longer raises later on.
 
     Raises:
-        SourceError: it cannot be opened, or has no video.
+        SourceError: it cannot be opened, has no video, or pictures too large to decode.
     """
     address, arguments = _address(source, transport, open_timeout_s, read_timeout_s)
     failure: Exception | None = None
@@ -88,6 +89,13 @@ def _video_of(container: Any, source: str) -> OpenSource | None:
     if not streams or streams[0].codec_context is None:
         return None
     stream = streams[0]
+    if stream.codec_context.width * stream.codec_context.height > MOST_PIXELS:
+        size = f"{stream.codec_context.width} x {stream.codec_context.height}"
+        most = f"{MOST_PIXELS // 1_000_000} million"
+        detail = f"{place(source)} has pictures of {size} pixels; at most {most} are decoded."
+        container.close()
+        raise SourceError(Reason.NO_VIDEO, detail)
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # they may grow later on
     # Frame threads would hold pictures back; several cameras share the cores anyway.
     stream.codec_context.thread_type = "SLICE"
     stream.codec_context.thread_count = 1

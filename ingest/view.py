@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from ingest.look import HEIGHT, WIDTH, Floats, Look
@@ -165,9 +164,20 @@ def edges(small: Floats) -> Floats:
     right, down = np.zeros_like(small), np.zeros_like(small)
     right[:, 1:-1] = small[:, 2:] - small[:, :-2]
     down[1:-1] = small[2:] - small[:-2]
-    around = cv2.blur(np.hypot(right, down), (17, 17)) + 4
+    around = _box_mean(np.hypot(right, down), 8) + 4
     both: Floats = np.stack([right / around, down / around])
     return both
+
+
+def _box_mean(values: Floats, reach: int) -> Floats:
+    """Mean over the square of 2 * ``reach`` + 1 places round each place."""
+    side = 2 * reach + 1
+    for axis in (0, 1):
+        width = [(0, 0), (0, 0)]
+        width[axis] = (reach + 1, reach)
+        sums = np.cumsum(np.pad(values, width, mode="reflect"), axis=axis, dtype=np.float32)
+        values = (np.delete(sums, np.s_[:side], axis) - np.delete(sums, np.s_[-side:], axis)) / side
+    return values
 
 
 def correlation(first: Floats, second: Floats) -> float:

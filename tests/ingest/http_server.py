@@ -39,6 +39,7 @@ class HttpServer:
         self.credentials = credentials
         self.stopping = threading.Event()
         self.frozen = threading.Event()  # the live stream repeats one picture
+        self.picture: bytes | None = None  # what the live stream sends instead of its own
         self.covered = threading.Event()  # it shows the inside of a lens cap
 
     def url(self, name: str) -> str:
@@ -95,6 +96,7 @@ class _Handler(SimpleHTTPRequestHandler):
                     if self.owner.stopping.is_set():
                         return
                     jpeg = self.jpegs[0] if self.owner.frozen.is_set() else moving
+                    jpeg = self.owner.picture or jpeg
                     jpeg = BLACK if self.owner.covered.is_set() else jpeg
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
                     self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
