@@ -464,16 +464,17 @@ class Site(Section):
 
 
 def resolved(site: Site, folder: Path) -> Site:
-    """The site with relative file sources, SQLite path and evidence folder made absolute.
+    """The site with relative paths made absolute, and each camera's own word on privacy.
 
     Args:
         folder: where the site file lies.
     """
 
     def camera(settings: CameraSettings) -> CameraSettings:
-        if settings.kind != "file":
-            return settings
-        return settings.model_copy(update={"source": str((folder / settings.source).resolve())})
+        update: dict[str, Any] = {"privacy": site.pictures_of(settings)}
+        if settings.kind == "file":
+            update["source"] = str((folder / settings.source).resolve())
+        return settings.model_copy(update=update)
 
     history = site.history
     prefix = "sqlite:///"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.live import LiveView
 from core.messages import Picture, Reading
 from core.settings import CameraSettings, Zone
+from dashboard.stills import Stills
 
 LAYERS = ("map", "zones", "heads")
 JPEG_QUALITY = 85
@@ -25,6 +26,8 @@ FAINTEST_HEAD = 0.15  # people; a weaker dot would only confuse
 HEAD_COLOUR = (255, 244, 214)  # BGR: a cold white that no level and no map colour uses
 OUTLINE_COLOUR = (36, 22, 10)
 ZONE_COLOUR = (240, 214, 150)
+NOTHING_COLOUR = (23, 17, 12)  # BGR
+NOTHING_SIDE = 640  # longer side, pixels
 SUBPIXEL_BITS = 3  # cv2 draws at 1/8 pixel
 
 Image = NDArray[np.uint8]
@@ -32,12 +35,16 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture ready to be sent."""
+    """A picture ready to be sent: a JPEG, or a PNG where the camera's pictures are not shown."""
 
     jpeg: bytes
     seq: int
     captured_at: int  # ms UTC
     matched: bool  # the reading of the same frame was at hand
+
+    @property
+    def media_type(self) -> str:
+        return "image/png" if self.jpeg.startswith(b"\x89PNG") else "image/jpeg"
 
 
 def parse_layers(text: str) -> frozenset[str]:
@@ -59,28 +66,43 @@ def parse_layers(text: str) -> frozenset[str]:
 def draw(
     picture: Picture, reading: Reading | None, zones: Sequence[Zone], layers: frozenset[str]
 ) -> bytes:
-    """The picture's JPEG with the layers drawn over it.
+    """The picture's JPEG with the layers drawn over it; a PNG where there is no picture.
 
     Args:
-        picture: after privacy was applied.
+        picture: after privacy was applied; an empty ``jpeg`` is no picture.
         reading: of the same frame, or None: then only zones can be drawn.
         zones: of the camera; those without a polygon are not drawn.
         layers: some of `LAYERS`; with none the JPEG is returned as it is.
     """
-    if not layers:
+    if not layers and picture.jpeg:
         return picture.jpeg
-    image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        return picture.jpeg
-    canvas = np.asarray(image, np.uint8)
+    if picture.jpeg:
+        image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            return picture.jpeg
+        canvas = np.asarray(image, np.uint8)
+    else:
+        canvas = nothing(reading)
     if reading is not None and "map" in layers:
         canvas = draw_map(canvas, reading)
     if "zones" in layers:
         draw_zones(canvas, zones)
     if reading is not None and "heads" in layers:
         draw_heads(canvas, reading)
+    if not picture.jpeg:  # no JPEG at all leaves a camera without pictures, not even a drawn one
+        return cv2.imencode(".png", canvas)[1].tobytes()
     _, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return jpeg.tobytes()
+
+
+def nothing(reading: Reading | None) -> Image:
+    """What is drawn on where there is no picture, of the shape of the one that was counted."""
+    width, height = (reading.width, reading.height) if reading is not None else (16, 9)
+    scale = NOTHING_SIDE / max(width, height)
+    shape = (max(1, round(height * scale)), max(1, round(width * scale)), 3)
+    canvas = np.empty(shape, np.uint8)
+    canvas[:] = NOTHING_COLOUR
+    return canvas
 
 
 def draw_map(image: Image, reading: Reading) -> Image:
@@ -145,13 +167,16 @@ class Overlays:
 
     Args:
         live: the process's view of the broker, with pictures.
-        cameras: of the site.
+        cameras: of the site, each with its own word on privacy.
+        stills: backgrounds for those without pictures.
     """
 
     PAIR_WITHIN_MS = 3000
 
-    def __init__(self, live: LiveView, cameras: Sequence[CameraSettings]) -> None:
+    def __init__(self, live: LiveView, cameras: Sequence[CameraSettings], stills: Stills) -> None:
         self.live = live
+        self.stills = stills
+        self.hidden = {camera.id for camera in cameras if camera.privacy == "none"}
         self.zones = {camera.id: camera.zones for camera in cameras}
         self._lock = threading.Lock()
         self._pairs: dict[str, tuple[Picture, Reading | None]] = {}
@@ -163,12 +188,15 @@ class Overlays:
         with self._lock:
             self._drawing |= {camera.id: threading.Lock() for camera in cameras}
             self.zones = {camera.id: camera.zones for camera in cameras}
+            self.hidden = {camera.id for camera in cameras if camera.privacy == "none"}
             self._drawn.clear()
-            for camera in self._pairs.keys() - self.zones.keys():
+            for camera in self._pairs.keys() - (self.zones.keys() - self.hidden):
                 del self._pairs[camera]
 
     def latest(self, camera: str) -> tuple[Picture, Reading | None] | None:
         """The newest picture that can be shown with its reading; None before the first."""
+        if camera in self.hidden:
+            return self._without_picture(camera)
         picture = self.live.picture(camera)
         with self._lock:
             pair = self._pairs.get(camera)
@@ -179,6 +207,15 @@ class Overlays:
             if reading is not None or waited:
                 self._pairs[camera] = (picture, reading)
             return self._pairs.get(camera)
+
+    def _without_picture(self, camera: str) -> tuple[Picture, Reading] | None:
+        """The newest reading, over a still background or nothing."""
+        reading = self.live.reading(camera)
+        if reading is None:
+            return None
+        still = self.stills.jpeg(camera) or b""
+        at = reading.captured_at
+        return Picture(camera=camera, seq=reading.seq, captured_at=at, jpeg=still), reading
 
     def jpeg(self, camera: str, layers: frozenset[str]) -> Drawn | None:
         """The latest picture of a camera with these layers, or None before the first picture."""

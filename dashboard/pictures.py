@@ -58,7 +58,7 @@ class LivePictures:
             "X-Seq": str(drawn.seq),
             "X-Captured-At": iso(drawn.captured_at) or "",
         }
-        return Response(drawn.jpeg, media_type="image/jpeg", headers=headers)
+        return Response(drawn.jpeg, media_type=drawn.media_type, headers=headers)
 
     async def stream(self, request: Request) -> Response:
         """The pictures as they come, as Motion JPEG."""
@@ -92,5 +92,6 @@ class LivePictures:
 
 def frame(drawn: Drawn) -> bytes:
     """One part of a Motion JPEG stream."""
-    head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(drawn.jpeg)}\r\n\r\n"
+    kind, length = drawn.media_type, len(drawn.jpeg)
+    head = f"--{BOUNDARY}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
     return head.encode() + drawn.jpeg + b"\r\n"

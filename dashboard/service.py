@@ -35,6 +35,7 @@ from core.site_file import LoadedSite
 from dashboard.access import Access
 from dashboard.answers import fallback_routes, http_error, server_error
 from dashboard.api import Api
+from dashboard.backgrounds import Backgrounds
 from dashboard.events import Events
 from dashboard.evidence import Evidence
 from dashboard.identity import Identities
@@ -45,6 +46,7 @@ from dashboard.overlay import Overlays
 from dashboard.pictures import LivePictures
 from dashboard.running import Dashboard, announce
 from dashboard.shell import shell_routes
+from dashboard.stills import Stills, stills_folder
 from dashboard.theme import THEME
 from dashboard.trial import Trial
 from dashboard.values import Values
@@ -126,7 +128,7 @@ def parts(loaded: LoadedSite, url: str) -> Iterator[Dashboard]:
     client = connect(url)
     keys = Keys(site.broker.shards)
     live = LiveView(url, keys, site.cameras, pictures=True)
-    overlays = Overlays(live, site.cameras)
+    overlays = Overlays(live, site.cameras, Stills(stills_folder(site)))
     values = Values(site.cameras, live, overlays, history)
     identities = Identities(history, lambda: site.access)
     sender = HeartbeatSender(
@@ -170,6 +172,7 @@ def application(dashboard: Dashboard) -> App:
         *Api(dashboard).routes(),
         *Evidence(dashboard).routes(),
         *LivePictures(dashboard).routes(),
+        *Backgrounds(dashboard).routes(),
         *Trial(dashboard).routes(),
     ]
     routes += fallback_routes(routes)

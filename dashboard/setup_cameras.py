@@ -222,7 +222,9 @@ def _show_zones(camera_id: str) -> None:
     camera = dashboard.site.camera(camera_id)
     key = f"draw-{camera_id}"
     draft = st.session_state.get(key, {}).get("draft")
-    picture, note = picture_of(camera_id, dashboard.site.pictures_of(camera))
+    has_background = dashboard.overlays.stills.jpeg(camera_id) is not None
+    shown = "full" if has_background else dashboard.site.pictures_of(camera)
+    picture, note = picture_of(camera_id, shown)
     found = None
     if draft is not None:
         with attempt():

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import setup_cameras, setup_versions
 from dashboard.running import running
 from dashboard.setup import behind, is_edited_by_hand, load_from_disk
+from dashboard.setup_background import show_background
 from dashboard.setup_messages import attempt, show_messages, tell
 from dashboard.text import say
 from dashboard.viewer import current_viewer
@@ -42,6 +43,7 @@ if camera is None:
     setup_versions.show(dashboard)
 elif camera in known:
     setup_cameras.show_one(dashboard, known[camera])
+    show_background(dashboard, known[camera])
 else:
     setup_cameras.back()
     st.warning(say("setup.gone", camera=camera))

@@ -73,6 +73,7 @@ class Locked:
     """The service under test, its users' tokens, and its routes as (path, methods)."""
 
     address: str
+    folder: Path
     history: History
     feeder: Feeder
     tokens: dict[str, str]
@@ -129,7 +130,7 @@ def locked_dashboard(folder: Path, **sections: Any) -> Iterator[Locked]:
             feeder.counts = {SEEN: 12.0, HIDDEN: 77.0}
             with feeder.running():
                 found = [(route, methods) for route, methods in json.loads(routes.read_text())]
-                yield Locked(address, history, feeder, tokens, found)
+                yield Locked(address, folder, history, feeder, tokens, found)
         finally:
             process.terminate()
             process.wait(timeout=20)

@@ -6,6 +6,7 @@ import pytest
 
 from core.messages import Picture, Reading
 from dashboard.overlay import LAYERS, Overlays, draw, parse_layers
+from dashboard.stills import Stills
 from tests.conftest import MakeSite
 from tests.dashboard.feeder import a_picture, a_reading
 
@@ -62,7 +63,8 @@ def streams() -> TwoStreams:
 
 @pytest.fixture
 def overlays(streams: TwoStreams, make_site: MakeSite, tmp_path) -> Overlays:  # type: ignore[no-untyped-def]
-    return Overlays(streams, make_site(tmp_path).site.cameras)  # type: ignore[arg-type]
+    cameras = make_site(tmp_path).site.cameras
+    return Overlays(streams, cameras, Stills(tmp_path))  # type: ignore[arg-type]
 
 
 def test_heads_are_never_drawn_on_another_frames_picture(
