@@ -247,6 +247,28 @@ def count(
     )
 
 
+@app.command(rich_help_panel=LOOK_AFTER)
+def backtest(
+    site: SiteFile,
+    begin: Annotated[
+        str,
+        typer.Option("--from", metavar="T", help="ISO 8601; without offset in the site's zone."),
+    ],
+    end: Annotated[str, typer.Option("--to", metavar="T", help="Likewise.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="CAMERA/ZONE.KEY=VALUE", help="Try it: gate-1/all.warning=4.5."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay the history through the levels, or through others: what would have been raised."""
+    from headcount.backtest import run_backtest
+
+    run_backtest(site, begin, end, changes=changes or [], as_json=as_json)
+
+
 @db.command("upgrade")
 def db_upgrade(site: SiteFile) -> None:
     """Bring the history database to this version's schema (services also do it at their start)."""
