@@ -222,7 +222,7 @@ def test_a_file_edited_by_hand_is_offered_and_an_older_version_restored(
     expect(page.get_by_text("The file was loaded")).to_be_visible()
     expect(page.get_by_text("Great hall").first).to_be_visible()
     page.get_by_text("Versions").click()
-    page.locator("[class*=st-key-version-]").nth(1).get_by_text("Restore this version").click()
+    page.get_by_role("button", name="Restore this version").first.click()
     expect(page.get_by_text("was restored")).to_be_visible()
     assert station.path.read_text() == text
 
