@@ -15,6 +15,7 @@ import typer
 from numpy.typing import NDArray
 
 from headcount.failures import INPUT_AT_FAULT, InputError, say
+from headcount.recount import counted_then
 from inference.decoding import PictureError, decode_picture
 from inference.result_item import result_item
 from models.counter import Counter, CrowdReading
@@ -132,6 +133,25 @@ def _print_line(item: dict[str, Any], is_video: bool) -> None:
     )
 
 
+def _how(file: Path, counter: Counter, steps: int | None, max_side: int | None) -> dict[str, Any]:
+    """Steps, samples and size: what the user asks for, else as the file's evidence was counted."""
+    then = counted_then(file)
+    if then is None:
+        return {"steps": steps, "max_side": max_side}
+    if then.model_hash != counter.weights_hash:
+        say(
+            f"{file}: was counted by other weights then ({then.model} {then.model_hash}; these are "
+            f"{counter.name} {counter.weights_hash}), so the count may differ."
+        )
+    if then.pictures != "full":
+        say(f"{file}: was {then.pictures} after it was counted, so the count differs.")
+    return {
+        "steps": steps or then.steps,
+        "max_side": max_side or then.max_side,
+        "samples": then.samples,
+    }
+
+
 def count_files(
     files: Sequence[Path],
     *,
@@ -159,7 +179,7 @@ def count_files(
         is_video = file.suffix.lower() not in PICTURE_SUFFIXES
         try:
             for frame, picture in pictures_of(file, every_s):
-                reading = counter.count([picture], steps=steps, max_side=max_side)[0]
+                reading = counter.count([picture], **_how(file, counter, steps, max_side))[0]
                 counted = CountedPicture(file, frame, picture, reading)
                 items.append(counted.item)
                 if not as_json:
