@@ -130,6 +130,13 @@ class LiveView:
             readings = self._readings.get(camera, ())
             return next((item for item in reversed(readings) if item.seq == seq), None)
 
+    def frames_per_second(self, camera: str) -> float | None:
+        """How often the camera was counted lately; None before the second reading."""
+        with self._changed:
+            instants = [reading.published_at for reading in self._readings.get(camera, ())]
+        span_ms = instants[-1] - instants[0] if len(instants) > 1 else 0
+        return 1000 * (len(instants) - 1) / span_ms if span_ms > 0 else None
+
     def state(self, camera: str) -> State | None:
         """The last that ingest said of the camera."""
         with self._changed:

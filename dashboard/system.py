@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from core.messages import Heartbeat, Service
 from core.roles import Viewer
 from core.site_file import LoadedSite
+from dashboard.machine import Machine, measure, size_words
 from dashboard.metrics import notification_tally
 from dashboard.running import Dashboard
 from dashboard.text import say
@@ -16,6 +17,9 @@ from dashboard.values import CameraValue
 
 CLOCK_FAULT_MS = 1000
 CAPACITY_FACT = "capacity_fps"
+FAULT = "fault "  # how the names of facts begin that tell of one
+FULL_BROKER = 0.85
+SCARCE_DISK_BYTES = 1_000_000_000
 NEEDED = (Service.INGEST, Service.WORKER, Service.ALERTS)
 
 
@@ -40,10 +44,38 @@ def find_problems(dashboard: Dashboard, viewer: Viewer) -> list[Problem]:
     seen = [value for value in dashboard.values.cameras() if viewer.may_see(value.id)]
     found += camera_problems(seen)
     found += capacity_problems(heartbeats, dashboard.site.frames_per_second)
+    found += machine_problems(measure(dashboard))
     failing = notification_tally(dashboard).get("failing", 0)
     if failing:
         found.append(Problem("warning", say("problem.notifications", n=failing)))
+    found += fault_problems(heartbeats, viewer)
     return found + process_problems(heartbeats, dashboard.loaded)
+
+
+def machine_problems(machine: Machine) -> list[Problem]:
+    """A broker or a disk that is nearly full."""
+    found = []
+    share = machine.broker_share
+    if share is not None and share >= FULL_BROKER:
+        words = {"share": f"{100 * share:.0f}"}
+        found.append(Problem("critical", say("problem.broker_memory", **words)))
+    if machine.disk_free is not None and machine.disk_free < SCARCE_DISK_BYTES:
+        free = size_words(machine.disk_free)
+        found.append(Problem("warning", say("problem.disk", free=free)))
+    return found
+
+
+def fault_problems(heartbeats: Sequence[Heartbeat], viewer: Viewer) -> list[Problem]:
+    """What processes say is wrong: facts ``fault WHERE``, empty once it is well again."""
+    found = []
+    for heartbeat in heartbeats:
+        for name, fault in sorted(heartbeat.facts.items()):
+            place = name.removeprefix(FAULT)
+            if place == name or not fault or not viewer.may_see(place.split("/")[0]):
+                continue
+            process = f"{heartbeat.service.value} {place}"
+            found.append(Problem("warning", say("problem.fault", process=process, fault=fault)))
+    return found
 
 
 def service_problems(heartbeats: Sequence[Heartbeat]) -> list[Problem]:

@@ -24,6 +24,7 @@ class Tile {
     this.zones = element("ul", "zones");
     this.canvas = element("canvas", "picture-canvas");
     this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", settings.name);
     this.reason = element("p", "reason");
     this.link = element("a", "picture", this.canvas, element("span", "no-picture"), this.reason);
     this.link.href = `/camera?camera=${settings.id}`;

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.messages import Heartbeat, Service
 from dashboard import markup
+from dashboard.machine import Machine, measure, size_words
 from dashboard.metrics import notification_tally
 from dashboard.running import running
 from dashboard.system import capacity_sentence, find_problems
@@ -17,7 +18,16 @@ from dashboard.viewer import current_viewer
 dashboard = running()
 zone = dashboard.site.site.zone
 theme = st.context.theme.type or "dark"
-MODEL_FACTS_HIDDEN = {"capacity_fps"}
+FACTS = (
+    "host",
+    "device",
+    "model",
+    "weights_hash",
+    "steps",
+    "max_side",
+    "capacity_fps",
+    "asked_fps",
+)
 
 
 def problems() -> str:
@@ -49,9 +59,9 @@ def services(heartbeats: list[Heartbeat], now: int) -> str:
     return markup.table([say(f"system.{name}") for name in head], rows)
 
 
-def cameras(now: int) -> str:
-    head = ["camera", "status", "state", "since", "frame_age", "reading_age", "source"]
-    head += ["frames", "drops", "reconnects"]
+def cameras(now: int, machine: Machine) -> str:
+    head = ["camera", "status", "state", "since", "frame_age", "reading_age"]
+    head += ["frames_per_second", "queue", "drops", "reconnects", "source"]
     rows = []
     viewer = current_viewer()
     for value in dashboard.values.cameras():
@@ -63,21 +73,23 @@ def cameras(now: int) -> str:
         status = markup.Cell(markup.chip("normal" if ok else "unknown", words, small=True))
         reading = markup.ago(value.reading_at, now)
         if state is None:
-            rows.append((value.name, status, "–", "–", "–", reading, "–", "–", "–", "–"))
+            rows.append((value.name, status, "–", "–", "–", reading, *"–––––"))
             continue
         source = f"{state.width} × {state.height}, {state.source_fps:.3g}/s" if state.width else "–"
+        rate = dashboard.live.frames_per_second(value.id) if ok else None
         rows.append(
             (
                 value.name,
                 status,
-                state.state.value,
+                say(f"system.state.{state.state.value}"),
                 markup.ago(state.since, now),
                 markup.ago(state.last_frame_at, now) if state.last_frame_at else "–",
                 reading,
-                source,
-                str(state.frames),
+                "–" if rate is None else f"{rate:.2f}",
+                str(machine.queues.get(value.id, "–")),
                 str(dashboard.live.drops(value.id)),
                 str(state.reconnects),
+                source,
             )
         )
     return markup.table([say(f"system.{name}") for name in head], rows)
@@ -86,11 +98,30 @@ def cameras(now: int) -> str:
 def workers(heartbeats: list[Heartbeat]) -> str:
     """What each worker says of its machine and model."""
     found = [each for each in heartbeats if each.service is Service.WORKER]
-    keys = sorted({key for each in found for key in each.facts} - MODEL_FACTS_HIDDEN)
+    keys = [key for key in FACTS if any(key in each.facts for each in found)]
     rows = [(each.id, *(each.facts.get(key, "–") for key in keys)) for each in found]
     if not rows:
         return ""
-    return markup.table([say("system.process"), *(key.replace("_", " ") for key in keys)], rows)
+    head = [say("system.process"), *(say(f"system.fact.{key}") for key in keys)]
+    return markup.table(head, rows)
+
+
+def model_card() -> str:
+    return f"<p><a href='/model'>{escape(say('system.model_card'))}</a></p>"
+
+
+def machine_table(machine: Machine) -> str:
+    """Memory and disk, each as a row."""
+    used, limit = size_words(machine.broker_used), size_words(machine.broker_limit or None)
+    free, size = size_words(machine.disk_free), size_words(machine.disk_size)
+    rows = [
+        (say("system.broker_memory"), say("system.of", used=used, all=limit)),
+        (say("system.memory_here"), size_words(machine.dashboard_memory)),
+    ]
+    if machine.disk_free is not None:
+        rows.append((say("system.disk"), say("system.free", free=free, all=size)))
+        rows.append((say("system.history_size"), size_words(machine.history_size)))
+    return markup.table([say("system.machine"), ""], rows)
 
 
 def notifications() -> str:
@@ -103,11 +134,13 @@ def notifications() -> str:
 def show() -> None:
     now = dashboard.values.now_ms()
     heartbeats = dashboard.live.heartbeats()
+    machine = measure(dashboard)
     capacity = capacity_sentence(heartbeats, dashboard.site.frames_per_second)
     sections = [
         ("services", services(heartbeats, now)),
-        ("cameras", cameras(now)),
-        ("capacity", f"<p>{escape(capacity)}</p>{workers(heartbeats)}"),
+        ("cameras", cameras(now, machine)),
+        ("capacity", f"<p>{escape(capacity)}</p>{workers(heartbeats)}{model_card()}"),
+        ("machine", machine_table(machine)),
         ("notifications", notifications()),
     ]
     body = "".join(

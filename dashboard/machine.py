@@ -1,0 +1,84 @@
+"""What broker, disk and this process use, for the System page. Everything here may be unknown."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import redis
+from sqlalchemy import make_url
+
+from core.messages import Keys
+from dashboard.running import Dashboard
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Sizes in bytes; None where they cannot be known."""
+
+    broker_used: int | None = None
+    broker_limit: int | None = None
+    disk_free: int | None = None
+    disk_size: int | None = None
+    history_size: int | None = None
+    dashboard_memory: int = 0
+    queues: dict[str, int] = field(default_factory=dict)  # frames waiting, per camera
+
+    @property
+    def broker_share(self) -> float | None:
+        """How full the broker is, 0 to 1."""
+        if self.broker_used is None or not self.broker_limit:
+            return None
+        return self.broker_used / self.broker_limit
+
+
+def measure(dashboard: Dashboard) -> Machine:
+    """All of it, now."""
+    used, limit, queues = _broker(dashboard)
+    free, size, history = _disk(dashboard.site.history.url)
+    memory = psutil.Process().memory_info().rss
+    return Machine(used, limit, free, size, history, memory, queues)
+
+
+def _broker(dashboard: Dashboard) -> tuple[int | None, int | None, dict[str, int]]:
+    keys = Keys(dashboard.site.broker.shards)
+    cameras = [camera.id for camera in dashboard.site.cameras]
+    try:
+        info: Any = dashboard.client.info("memory")
+        with dashboard.client.pipeline(transaction=False) as pipeline:
+            for camera in cameras:
+                pipeline.xlen(keys.frames(camera))
+            waiting = pipeline.execute()
+    except (redis.RedisError, OSError):
+        return None, None, {}
+    queues = dict(zip(cameras, waiting, strict=True))
+    return int(info["used_memory"]), int(info["maxmemory"]), queues
+
+
+def _disk(url: str) -> tuple[int | None, int | None, int | None]:
+    """Free and whole size of the history's disk, and the history's own; only of an SQLite file."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None, None, None
+    path = Path(parsed.database)
+    try:
+        usage = shutil.disk_usage(path.parent)
+        files = (path, path.with_name(path.name + "-wal"))
+        own = sum(each.stat().st_size for each in files if each.exists())
+    except OSError:
+        return None, None, None
+    return usage.free, usage.total, own
+
+
+def size_words(size: int | None) -> str:
+    """A size as people read it.
+
+    >>> size_words(1_530_000_000), size_words(48_000_000), size_words(None)
+    ('1.5 GB', '48 MB', '–')
+    """
+    if size is None:
+        return "–"
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
