@@ -11,7 +11,7 @@ Origin, and on loopback a Host that is ours (a name that was pointed at 127.0.0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -41,12 +41,10 @@ class Access:
     Args:
         app: what the middleware wraps.
         identities: says who somebody is.
-        settings: the site's section `dashboard` as it is now.
+        settings: the site's section `dashboard`.
     """
 
-    def __init__(
-        self, app: ASGIApp, identities: Identities, settings: Callable[[], DashboardSettings]
-    ) -> None:
+    def __init__(self, app: ASGIApp, identities: Identities, settings: DashboardSettings) -> None:
         self.app = app
         self.identities = identities
         self.settings = settings
@@ -92,8 +90,8 @@ class Access:
         """Why the request comes from another site's page, as one sentence, or None."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        settings = self.settings()
-        if settings.host in LOOPBACK_NAMES and host_name(host) not in own_names(settings):
+        on_loopback = self.settings.host in LOOPBACK_NAMES
+        if on_loopback and host_name(host) not in own_names(self.settings):
             return f"Host {host!r} is not this dashboard; it answers on loopback names only"
         origin = headers.get("origin")
         if changes(scope) and origin is not None and not is_own(origin, host):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -52,19 +51,19 @@ class Identities:
     """Answers who it is, with the answers of the last seconds at hand. Safe between threads.
 
     Args:
-        access: the site's section `access` as it is now.
+        access: the site's section `access`; a change of it waits for the next start.
     """
 
-    def __init__(self, history: History, access: Callable[[], AccessSettings]) -> None:
+    def __init__(self, history: History, access: AccessSettings) -> None:
         self._history = history
-        self._access = access
+        self.access = access
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
         self._clean_at = 0.0  # monotonic
 
     @property
     def login_off(self) -> bool:
-        return self._access().login == "off"
+        return self.access.login == "off"
 
     def remembered(self, credentials: Credentials) -> Viewer | None:
         """The viewer, where it need not be looked up now; None says nothing."""
@@ -112,8 +111,8 @@ class Identities:
 
     def lifetime(self) -> Lifetime:
         """How long sessions last."""
-        access = self._access()
-        return Lifetime(round(access.idle_timeout * 1000), round(access.session_limit * 1000))
+        idle_s, whole_s = self.access.idle_timeout, self.access.session_limit
+        return Lifetime(round(idle_s * 1000), round(whole_s * 1000))
 
     def _recall(self, credentials: Credentials) -> _Known | None:
         key = _key(credentials)

@@ -54,16 +54,16 @@ class Login:
             viewer = self._viewer(request)
         except AccountsAwayError:
             problem = say("login.away", chosen_language(request.cookies))
-            return login_page(request, self.dashboard.site, following, problem=problem, status=503)
+            return login_page(request, self.dashboard, following, problem=problem, status=503)
         if self.dashboard.identities.login_off:
             return RedirectResponse(following, 303)
         if viewer is not None:
-            return signed_in_page(request, self.dashboard.site, viewer)
-        return login_page(request, self.dashboard.site, following)
+            return signed_in_page(request, self.dashboard, viewer)
+        return login_page(request, self.dashboard, following)
 
     async def sign_in(self, request: Request) -> Response:
         """Check name and password, slower after failures."""
-        if self.dashboard.site.access.login != "local":
+        if self.dashboard.identities.access.login != "local":
             raise not_found("nobody signs in with a password here")
         form = await read_form(request)
         following, name = own_path(form.get("next", "/")), form.get("name", "")
@@ -76,7 +76,7 @@ class Login:
             problem = say("login.wait", language, seconds=wait_s)
             headers = {"Retry-After": str(wait_s)}
             return login_page(
-                request, self.dashboard.site, following,
+                request, self.dashboard, following,
                 problem=problem, name=name, status=429, headers=headers,
             )  # fmt: skip
         try:
@@ -89,12 +89,12 @@ class Login:
             log.warning("accounts cannot be read", error=str(error))
             problem = say("login.away", language)
             return login_page(
-                request, self.dashboard.site, following, problem=problem, name=name, status=503
+                request, self.dashboard, following, problem=problem, name=name, status=503
             )
         log.info("sign-in failed", who=name[:64], address=address)
         problem = say("login.wrong", language)
         return login_page(
-            request, self.dashboard.site, following, problem=problem, name=name, status=401
+            request, self.dashboard, following, problem=problem, name=name, status=401
         )
 
     def begin(

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from core.roles import Viewer
 from core.settings import Site
 from dashboard.language import chosen_language
+from dashboard.running import Dashboard
 from dashboard.text import say
 from dashboard.theme import THEME
 
@@ -54,7 +55,7 @@ button, .button { display: block; width: 100%%; margin-top: 22px; padding: 11px;
 
 def login_page(
     request: Request,
-    site: Site,
+    dashboard: Dashboard,
     following: str,
     *,
     problem: str = "",
@@ -70,8 +71,9 @@ def login_page(
         name: that was given in the last attempt.
     """
     language = chosen_language(request.cookies)
-    if site.access.login == "oidc" and site.access.oidc is not None:
-        provider = site.access.oidc.issuer.partition("://")[2].partition("/")[0]
+    access = dashboard.identities.access
+    if access.login == "oidc" and access.oidc is not None:
+        provider = access.oidc.issuer.partition("://")[2].partition("/")[0]
         words = escape(say("login.provider", language, provider=provider))
         target = f"/auth/login?{urlencode({'next': following})}"
         form = f'<a class="button" href="{escape(target)}">{words}</a>'
@@ -90,10 +92,10 @@ def login_page(
             f'<button type="submit">{escape(say("login.submit", language))}</button></form>'
         )
     alert = f'<p role="alert">{escape(problem)}</p>' if problem else ""
-    return _page(language, site, f"{alert}{form}", status, headers)
+    return _page(language, dashboard.site, f"{alert}{form}", status, headers)
 
 
-def signed_in_page(request: Request, site: Site, viewer: Viewer) -> HTMLResponse:
+def signed_in_page(request: Request, dashboard: Dashboard, viewer: Viewer) -> HTMLResponse:
     """What the login page says to somebody who is signed in: who they are, and the way out."""
     language = chosen_language(request.cookies)
     role = say(f"login.role.{viewer.role.value}", language)
@@ -103,7 +105,7 @@ def signed_in_page(request: Request, site: Site, viewer: Viewer) -> HTMLResponse
         f'<form action="/auth/logout" method="post"><button class="quiet" type="submit">'
         f"{escape(say('login.sign_out', language))}</button></form>"
     )
-    return _page(language, site, body, 200, None)
+    return _page(language, dashboard.site, body, 200, None)
 
 
 def _page(

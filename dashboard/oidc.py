@@ -132,7 +132,7 @@ class Oidc:
         return self._client
 
     def _require_settings(self) -> OidcSettings:
-        access = self.dashboard.site.access
+        access = self.dashboard.identities.access
         if access.login != "oidc" or access.oidc is None:
             raise not_found("there is no identity provider here")
         return access.oidc
@@ -144,7 +144,7 @@ class Oidc:
 
     def _failed(self, request: Request, words: str, status: int, **values: str) -> Response:
         problem = say(words, chosen_language(request.cookies), **values)
-        return login_page(request, self.dashboard.site, "/", problem=problem, status=status)
+        return login_page(request, self.dashboard, "/", problem=problem, status=status)
 
 
 def viewer_of_claims(claims: Mapping[str, Any], settings: OidcSettings) -> Viewer | None:

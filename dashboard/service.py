@@ -130,7 +130,7 @@ def parts(loaded: LoadedSite, url: str) -> Iterator[Dashboard]:
     live = LiveView(url, keys, site.cameras, pictures=True)
     overlays = Overlays(live, site.cameras, Stills(stills_folder(site)))
     values = Values(site.cameras, live, overlays, history)
-    identities = Identities(history, lambda: site.access)
+    identities = Identities(history, site.access)
     sender = HeartbeatSender(
         Service.DASHBOARD,
         client,
@@ -177,7 +177,7 @@ def application(dashboard: Dashboard) -> App:
     ]
     routes += fallback_routes(routes)
     routes += shell_routes(("/", "/camera", "/incidents", "/system", "/model", "/setup"))
-    access = Middleware(Access, dashboard.identities, lambda: dashboard.site.dashboard)
+    access = Middleware(Access, dashboard.identities, dashboard.site.dashboard)
     return App(
         SCRIPT,
         routes=routes,
