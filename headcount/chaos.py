@@ -42,7 +42,7 @@ WEIGHTS = "tiny"
 FPS = 2.0
 MAX_SIDE = 320  # pixels; small, so that one core is enough
 RAISE_AFTER_S, CLEAR_AFTER_S = 2.0, 4.0
-READY_WITHIN_S = 120.0
+READY_WITHIN_S = 180.0
 SETTLE_WITHIN_S = 60.0
 USER, PASSWORD = "viewer", "hunter2"
 
@@ -140,7 +140,7 @@ def _break(target: Target, breaker: Breaker, seconds: float, database: str) -> N
     record = target.record
     try:
         begin = Fault("start", "site", now_ms(), now_ms(), READY_WITHIN_S)
-        if breaker.wait_until_well(begin) is None:
+        if breaker.wait_until_well(begin, READY_WITHIN_S) is None:
             record.faults.append(begin)  # never well: the checker says so
             return
         breaker.break_until(time.monotonic() + seconds)

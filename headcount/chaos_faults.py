@@ -234,9 +234,11 @@ class Breaker:
             return []
         return [] if fault is None else [fault]
 
-    def wait_until_well(self, fault: Fault) -> float | None:
+    def wait_until_well(
+        self, fault: Fault, give_up_after_s: float = GIVE_UP_AFTER_S
+    ) -> float | None:
         """Seconds until all was well after a fault; None where that took too long."""
-        deadline = time.monotonic() + GIVE_UP_AFTER_S
+        deadline = time.monotonic() + give_up_after_s
         while time.monotonic() < deadline and not self._target.stop.is_set():
             at = self._target.record.recovered_at(fault)
             if at is not None:

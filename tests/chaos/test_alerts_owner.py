@@ -29,6 +29,9 @@ from tests.conftest import MakeSite
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
+WITHIN_S = 60.0  # processes start while a busy machine does other things
+
+pytestmark = pytest.mark.timeout(300)
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -65,10 +68,10 @@ class Place:
             history.close()
 
     def wait_stored(self) -> None:
-        wait_until(lambda: any(row.at == self.at for row in self.rows(zone_states)), 20, 0.05)
+        wait_until(lambda: any(row.at == self.at for row in self.rows(zone_states)), WITHIN_S, 0.05)
 
     def wait_settled(self) -> None:
-        wait_until(lambda: all(row.sent_at for row in self.rows(outbox)), 20, 0.05)
+        wait_until(lambda: all(row.sent_at for row in self.rows(outbox)), WITHIN_S, 0.05)
 
     def owner(self) -> str:
         return next((str(row.owner) for row in self.rows(owners) if row.shard == 0), "")
@@ -130,12 +133,12 @@ def test_killed_again_and_again_it_is_the_same_incident_and_no_notice_comes_twic
         place.publish(*[50.0] * 12)
         with alerts(place, redis_url):
             place.wait_stored()
-            wait_until(lambda: place.record.received, 20)
+            wait_until(lambda: place.record.received, WITHIN_S)
             place.wait_settled()
     place.publish(*[10.0] * 45)
     with alerts(place, redis_url):
         place.wait_stored()
-        wait_until(lambda: len(place.record.received) == 2, 20)
+        wait_until(lambda: len(place.record.received) == 2, WITHIN_S)
         place.wait_settled()
     (incident,) = place.rows(incidents)
     assert incident.cleared_at is not None
@@ -148,7 +151,7 @@ def test_killed_between_sending_and_marking_the_notice_comes_again_with_its_key(
     place.publish(*[50.0] * 12)
     with alerts(place, redis_url) as first:
         receiver[0].before_answer = first.kill
-        first.wait(20)
+        first.wait(WITHIN_S)
     assert place.keys == {"incident 1 change 1": 1}
     assert place.rows(outbox)[0].sent_at is None  # it arrived, and nobody wrote that down
     with alerts(place, redis_url):
@@ -176,6 +179,6 @@ def test_an_owner_that_was_stopped_and_replaced_writes_nothing_when_it_goes_on(
         place.publish(*[10.0] * 45)
         place.wait_stored()
         assert place.owner() == "elsewhere/2/1"
-        wait_until(lambda: len(place.record.received) >= 2, 20)
+        wait_until(lambda: len(place.record.received) >= 2, WITHIN_S)
     assert len(place.rows(incidents)) == 1
     assert set(place.keys) == {"incident 1 change 1", "incident 1 change 2"}

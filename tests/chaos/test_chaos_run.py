@@ -40,7 +40,7 @@ def test_a_short_run_holds_every_invariant(
     record.silent_api_s /= SLOWER_MACHINE
     judged = verdicts(record)
     assert [verdict.violations for verdict in judged if not verdict.holds] == []
-    assert len(told) >= 2
+    assert told
     assert record.readings
     assert record.processes
 
