@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core.site_file import load_site
@@ -26,6 +27,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MONITOR = {"width": 1920, "height": 1080}
 PHONE = {"width": 390, "height": 844}
+SERIOUS = ("serious", "critical")
 PATIENCE_MS = 20_000
 SITE = """\
 # The station's cameras.
@@ -244,6 +246,17 @@ def test_sighup_applies_what_the_file_says_and_an_open_wall_follows(
     page.get_by_text("Versions").click()
     expect(page.get_by_text("by SIGHUP")).to_be_visible()
     expect(page.get_by_text("was edited by hand")).to_have_count(0)
+
+
+def test_nothing_serious_keeps_people_out(page: Page, station: Station) -> None:
+    open_zones(page, station, "gate")
+    page.locator(".zone-choice", has_text="Platform 2").click()
+    expect(page.get_by_text(re.compile("m² on the ground"))).to_be_visible()
+
+    found = Axe().run(page)
+
+    serious = [each for each in found.response["violations"] if each["impact"] in SERIOUS]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in serious] == []
 
 
 def test_it_works_on_a_phone(page: Page, station: Station) -> None:
