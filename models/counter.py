@@ -151,7 +151,8 @@ class Counter:
         read = [read_map(x, self.recipe.reading) for x in inside]
         counts = _mean_counts(read, density_inside(sampled.density, height, width))
         share = self.recipe.density_share
-        count = (1 - share) * counts.mass + share * counts.density
+        blend = (1 - share) * counts.mass + share * counts.density
+        count = self.recipe.correction(blend)
         # Heads come from the first sample: an average of maps has blurred ones.
         heads = read[0].heads.copy()
         total = float(heads[:, 2].sum())
