@@ -69,19 +69,23 @@ class LoadedSite:
     written: Site
 
 
-def load_site(path: Path) -> LoadedSite:
+def load_site(path: Path, *, check_files: bool = False) -> LoadedSite:
     """Reads and validates a site file.
 
     ``${NAME}`` is expanded from the environment. Relative file sources and a relative SQLite path
-    are resolved against the file's folder; a file source must exist.
+    are resolved against the file's folder.
+
+    Args:
+        check_files: whether the files that cameras play must exist. Where a site runs, a file that
+            is gone is its camera's trouble alone, which ingest reports.
 
     Raises:
         SiteFileError: with everything that is wrong.
     """
-    return site_of_text(read_text(path), path)
+    return site_of_text(read_text(path), path, check_files=check_files)
 
 
-def site_of_text(text: str, path: Path) -> LoadedSite:
+def site_of_text(text: str, path: Path, *, check_files: bool = False) -> LoadedSite:
     """The site that ``text`` would be as the file ``path``, which need not hold it yet.
 
     Raises:
@@ -90,7 +94,7 @@ def site_of_text(text: str, path: Path) -> LoadedSite:
     document = parse(text, os.environ)
     _raise_faults(path, document, unreadable=True)
     site, faults = validate(document)
-    document.faults += _without_echoes(faults, list(check(document, path.parent)))
+    document.faults += _without_echoes(faults, list(check(document, path.parent, check_files)))
     _raise_faults(path, document)
     assert site is not None
     site = resolved(site, path.parent.resolve())

@@ -46,7 +46,7 @@ def check_site(path: Path, *, measure: bool) -> None:
         InputError: a calibration cannot be used.
         WeightsMissingError: the model's weights are not there.
     """
-    site = load(path).site
+    site = load(path, check_files=True).site
     require_usable(path, site)
     zones = sum(len(camera.zones) for camera in site.cameras)
     channels = len(site.alerts.channels)

@@ -17,13 +17,16 @@ HISTORY_VARIABLE = "HEADCOUNT_HISTORY_URL"
 EVIDENCE_VARIABLE = "HEADCOUNT_EVIDENCE_DIR"
 
 
-def load(path: Path) -> LoadedSite:
+def load(path: Path, *, check_files: bool = False) -> LoadedSite:
     """The site, with the overrides applied.
+
+    Args:
+        check_files: whether the files that cameras play must exist.
 
     Raises:
         core.site_file.SiteFileError: the file has problems, each with its line.
     """
-    loaded = load_site(path)
+    loaded = load_site(path, check_files=check_files)
     return dataclasses.replace(loaded, site=_overridden(loaded.site))
 
 

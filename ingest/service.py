@@ -73,6 +73,8 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
 def answer_probe(command: Command, stop: threading.Event) -> Reply:
     """Try the source in the command's arguments: ``source``, ``transport`` (tcp by default).
 
+    With ``picture=no`` the reply has no snapshot.
+
     Args:
         stop: ends it early, because the service stops.
     """
@@ -88,4 +90,5 @@ def answer_probe(command: Command, stop: threading.Event) -> Reply:
         return Reply(
             id=command.id, ok=False, error=error.detail, result={"reason": str(error.reason)}
         )
-    return Reply(id=command.id, ok=True, result=result.as_dict(), payload=result.snapshot_jpeg)
+    picture = None if command.arguments.get("picture") == "no" else result.snapshot_jpeg
+    return Reply(id=command.id, ok=True, result=result.as_dict(), payload=picture)

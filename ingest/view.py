@@ -176,7 +176,8 @@ def _box_mean(values: Floats, reach: int) -> Floats:
         width = [(0, 0), (0, 0)]
         width[axis] = (reach + 1, reach)
         sums = np.cumsum(np.pad(values, width, mode="reflect"), axis=axis, dtype=np.float32)
-        values = (np.delete(sums, np.s_[:side], axis) - np.delete(sums, np.s_[-side:], axis)) / side
+        upper, lower = np.delete(sums, np.s_[:side], axis), np.delete(sums, np.s_[-side:], axis)
+        values = ((upper - lower) / side).astype(np.float32)
     return values
 
 

@@ -59,7 +59,7 @@ def problems(folder: Path, text: str | bytes) -> list[Problem]:
     path = folder / "site.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(SiteFileError) as caught:
-        load_site(path)
+        load_site(path, check_files=True)
     assert str(caught.value) == "\n".join(map(str, caught.value.problems))
     return caught.value.problems
 

@@ -50,6 +50,14 @@ def test_check_says_file_line_path_and_what_is_allowed(tmp_path: Path) -> None:
     assert "udp" in line
 
 
+def test_check_names_a_video_file_that_is_not_there(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text("cameras:\n  - id: hall\n    source: gone.mp4\n")
+    result = headcount("check", site)
+    assert result.returncode == 1
+    assert f"{site}:3: cameras[0].source: the file 'gone.mp4' does not exist" in result.stderr
+
+
 def test_check_lists_every_problem(tmp_path: Path) -> None:
     site = tmp_path / "site.yaml"
     site.write_text("cameras:\n  - id: A b\n    source: ftp://x/y\nsite: {timezone: Mars}\n")

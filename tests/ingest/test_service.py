@@ -17,7 +17,7 @@ import redis
 
 from core.broker import connect, find_server
 from core.commands import send_command
-from core.messages import CameraState, Frame, Heartbeat, Keys, Service, State
+from core.messages import CameraState, Frame, Heartbeat, Keys, Reason, Service, State
 from core.site_file import LoadedSite
 from ingest import service
 from tests.ingest.rig import camera_processes
@@ -48,6 +48,11 @@ def states(client: redis.Redis, camera: str) -> list[CameraState]:
     return [state.state for state in entries if state.camera == camera]
 
 
+def last_state(client: redis.Redis, camera: str) -> State:
+    entries = [State.from_fields(fields) for _, fields in client.xrange(KEYS.states(0))]
+    return [state for state in entries if state.camera == camera][-1]
+
+
 def newest_seq(client: redis.Redis, camera: str) -> int:
     entries = client.xrevrange(KEYS.frames(camera), count=1)
     return Frame.from_fields(entries[0][1]).seq if entries else 0
@@ -55,10 +60,11 @@ def newest_seq(client: redis.Redis, camera: str) -> int:
 
 @pytest.fixture
 def site(tmp_path: Path, videos: Path, make_site: Any) -> LoadedSite:
-    """Two cameras: a video, and a file that is none."""
+    """Three cameras: a video, a file that is none, and one that is not there."""
     cameras = [
         {"id": "gate", "source": str(videos / "gate.mp4"), "fps": 5},
         {"id": "notes", "source": str(videos / "notes.mp4")},
+        {"id": "gone", "source": "gone.mp4"},
     ]
     loaded: LoadedSite = make_site(tmp_path, cameras=cameras, model={"max_side": 256})
     return loaded
@@ -70,6 +76,9 @@ def test_frames_states_and_heartbeats_flow_and_a_broken_camera_disturbs_none(
     with running(site, redis_url):
         wait_until(lambda: CameraState.LIVE in states(redis_client, "gate"))
         wait_until(lambda: CameraState.OFFLINE in states(redis_client, "notes"))
+        wait_until(lambda: CameraState.OFFLINE in states(redis_client, "gone"))
+        assert last_state(redis_client, "gone").reason is Reason.NOT_FOUND
+        assert "gone.mp4" in last_state(redis_client, "gone").detail
         seq = newest_seq(redis_client, "gate")
         wait_until(lambda: newest_seq(redis_client, "gate") >= seq + 10)
         name = 'headcount_ingest_frames_total{camera="gate"}'
@@ -179,7 +188,7 @@ def test_no_process_outlives_a_killed_service(
         wait_until(lambda: CameraState.LIVE in states(redis_client, "gate"))
         wait_until(lambda: CameraState.OFFLINE in states(redis_client, "notes"))
         cameras = service_process.children()
-        assert len(cameras) == 2
+        assert len(cameras) == 3
         cameras[0].suspend()  # this one cannot even notice that its pipe closes
         parent.kill()
     psutil.wait_procs(cameras, timeout=5)
