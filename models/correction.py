@@ -33,6 +33,9 @@ class Correction:
         return count * float(np.interp(np.log(count), np.log(self.centres), self.factors))
 
 
+NO_CORRECTION = Correction()
+
+
 def fit(counts: NDArray[np.float64], true: NDArray[np.float64]) -> Correction:
     """The correction that these pictures ask for.
 

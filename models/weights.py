@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from models.correction import Correction
+from models.correction import NO_CORRECTION, Correction
 from models.interval import COVERAGES, Interval
 from models.network import CrowdDiffusion, NetworkConfig
 from models.reading import ReadingSettings
@@ -39,7 +39,7 @@ class Recipe:
     reading: ReadingSettings
     density_share: float  # of the regression control in the reported count; 0 is the map alone
     intervals: tuple[Interval, ...]  # one for each S and K that was calibrated
-    correction: Correction = Correction()
+    correction: Correction = NO_CORRECTION
     quantise: bool = False  # decode the sampled latent through the codebook
 
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.conditioner import density_inside
-from models.correction import Correction, by_folds
+from models.correction import NO_CORRECTION, Correction, by_folds
 from models.correction import fit as fit_correction
 from models.correction import relative_error as relative_error_of
 from models.counter import Counter
@@ -118,7 +118,7 @@ def choose_correction(
     after = relative_error_of(by_folds(counts, true), true, names)
     figures = {"relative error uncorrected": before, "relative error corrected, by folds": after}
     helps = after * GOOD_ENOUGH < before
-    return (fit_correction(counts, true) if helps else Correction()), figures
+    return (fit_correction(counts, true) if helps else NO_CORRECTION), figures
 
 
 def random_polygon(rng: np.random.Generator) -> shapely.Polygon:
