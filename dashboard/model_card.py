@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from markdown_it import MarkdownIt
+
 REPOSITORY = Path(__file__).parent.parent
 CARDS = REPOSITORY / "models" / "weights"
 REPORT = REPOSITORY / "docs" / "accuracy.md"
@@ -13,7 +15,7 @@ _LINK = re.compile(r"\[([^\]]+)\]\((?!https?://)[^)]*\)")
 
 
 def card(name: str) -> str | None:
-    """The model card of the weights ``name`` as Markdown, without its title; None without one."""
+    """The model card of the weights ``name`` as HTML, without its title; None without one."""
     path = CARDS / f"{name}.md"
     if not _NAME.fullmatch(name) or not path.is_file():
         return None
@@ -25,15 +27,19 @@ def accuracy(name: str) -> str | None:
     if not REPORT.is_file():
         return None
     text = document(REPORT)
-    return text if f"`{name}`" in text else None
+    return text if f"<code>{name}</code>" in text else None
 
 
 def document(path: Path) -> str:
-    """A document for a page: no title, headings two levels lower, links into the clone as text.
+    """A document as HTML for a page: without its title, links into the clone as text.
 
     >>> _LINK.sub(r"\\1", "see [docs](docs/a.md)")
     'see docs'
     """
     text = re.sub(r"\A# .*\n", "", path.read_text("utf-8"))
-    text = re.sub(r"^(#+) ", r"##\1 ", text, flags=re.MULTILINE)
-    return _LINK.sub(r"\1", text)
+    text = re.sub(r"^(#+) ", r"#\1 ", text, flags=re.MULTILINE)
+    page: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(_LINK.sub(r"\1", text))
+    # What is wider than a phone scrolls by itself, by keyboard too.
+    page = page.replace("<table>", '<div class="table" tabindex="0"><table>')
+    page = page.replace("<th>", '<th scope="col">').replace("<th></th>", "<td></td>")
+    return page.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">')

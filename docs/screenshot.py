@@ -1,24 +1,42 @@
-"""Takes the README's picture: runs the demo and photographs its wall with a real browser.
+"""Takes the pictures of the documents with a real browser.
 
-python docs/screenshot.py docs/images/wall.png
+python docs/screenshot.py               the README's wall: the demo, counted live
+python docs/screenshot.py --pages       every page, of a staged site (tests/dashboard/staging.py)
+
+The second needs the demo's clips, which the first renders.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
+from core.broker import LocalBroker
+from core.history import History
+from core.site_file import load_site
+from headcount.demo import clips_folder
+from scenes.scene import CYCLE
+from tests.dashboard.conftest import SERVICE, free_port
+from tests.dashboard.staging import StagedFeeder, staged_site
+
+IMAGES = Path(__file__).with_name("images")
 READY_WITHIN_S = 300.0  # the scene is rendered first
 WATCH_S = 55.0  # until the scene has filled and the charts have something to show
+QUALITY = 82
 BROWSER = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -29,16 +47,46 @@ BROWSER_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+HOUR_MS = 3_600_000
+NOTES = {
+    "en": ("M. Weber", "Second door opened, steward at the stairs"),
+    "ko": ("김민준", "2번 출입구 개방, 안내 방송 실시"),
+}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@dataclass(frozen=True)
+class Shot:
+    """One picture: a page in a language and a window, after something was pressed."""
+
+    name: str
+    path: str
+    language: str = "en"
+    window: tuple[int, int] = (1600, 900)
+    light: bool = False
+    press: str = ""  # the label of a button
 
 
-def wait_for_counts(address: str) -> None:
-    """Return when every camera has a count.
+SHOTS = [
+    Shot("wall", "/"),
+    Shot("wall-ko", "/?monitor=1", "ko"),
+    Shot("camera", "/camera?camera=cam-1", press="24 h"),
+    Shot("incidents", "/incidents"),
+    Shot("system", "/system", light=True),
+    Shot("phone-ko", "/incidents", "ko", (390, 844)),
+]
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    executable = next((path for name in BROWSER if (path := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()
+
+
+def wait_for_counts(address: str, blind: int = 0) -> None:
+    """Return when every camera but ``blind`` of them has a count.
 
     Raises:
         TimeoutError: not within `READY_WITHIN_S`.
@@ -50,38 +98,118 @@ def wait_for_counts(address: str) -> None:
                 cameras = json.load(answer)
         except OSError:
             cameras = []
-        if cameras and all(camera["status"] == "ok" for camera in cameras):
+        if cameras and sum(camera["status"] != "ok" for camera in cameras) <= blind:
             return
         time.sleep(1)
-    raise TimeoutError("the demo's cameras were not counted in time")
+    raise TimeoutError("the cameras were not counted in time")
 
 
-def photograph(address: str, out: Path) -> None:
-    """Save the wall at ``address`` as a PNG."""
-    executable = next((path for name in BROWSER if (path := shutil.which(name))), None)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS)
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.goto(address)
-        page.wait_for_timeout(WATCH_S * 1000)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(out))
-        browser.close()
-
-
-def main() -> None:
-    out = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images/wall.png")
+def photograph_demo(out: Path) -> None:
+    """The wall of `headcount demo`."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "headcount", "demo", "--port", str(port)]
     demo = subprocess.Popen(command)  # noqa: S603 - our own command line
     try:
         wait_for_counts(address)
-        photograph(address, out)
+        with launched() as browser:
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(address)
+            page.wait_for_timeout(WATCH_S * 1000)
+            page.screenshot(path=str(out), type="jpeg", quality=QUALITY)
     finally:
         demo.send_signal(signal.SIGINT)
         demo.wait(60)
+
+
+@contextmanager
+def staged(language: str) -> Iterator[str]:
+    """A dashboard with a staged site; its address."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder, LocalBroker(memory_mb=256) as broker:
+        path = Path(folder) / "site.yaml"
+        site = {**staged_site(language), "dashboard": {"port": port}}
+        path.write_text(json.dumps(site, ensure_ascii=False), "utf-8")
+        loaded = load_site(path)
+        history = History.open(loaded.site.history.url)
+        zones = {camera.id: camera.zones for camera in loaded.site.cameras}
+        clips = clips_folder(CYCLE)
+        feeder = StagedFeeder(broker.url, history, loaded.version, clips=clips, zones=zones)
+        feeder.past()
+        stage_incidents(feeder, language)
+        command = [sys.executable, "-c", SERVICE, str(path), broker.url]
+        process = subprocess.Popen(command)  # noqa: S603 - our own service
+        try:
+            with feeder.running():
+                wait_for_counts(address, blind=1)
+                yield address
+        finally:
+            process.terminate()
+            process.wait()
+            history.close()
+
+
+def stage_incidents(feeder: StagedFeeder, language: str) -> None:
+    """Three open incidents and a week of past ones."""
+    now = feeder.clock.now_ms()
+    who, note = NOTES[language]
+    outage = {"kind": "camera", "zone": None, "level": "unknown", "peak_level": "unknown"}
+    feeder.incident(camera="cam-1", zone="near", peak=4.3, raised_at=now - 9 * 60_000)
+    feeder.incident(camera="blind", **outage, unit="", peak=0, raised_at=now - 42 * 60_000)
+    random_ = random.Random(5)  # noqa: S311 - a picture, not a secret
+    peaks = {"watch": 52, "warning": 83, "critical": 121}
+    for number in range(36):
+        level = random_.choice(["watch", "watch", "warning", "critical"])
+        at = now - HOUR_MS - int(random_.random() ** 1.5 * 150 * HOUR_MS)
+        seen = {"acknowledged_at": at + 120_000, "acknowledged_by": who, "note": note}
+        feeder.incident(
+            camera=f"cam-{random_.randrange(1, 8)}",
+            zone="all",
+            level="normal",
+            peak_level=level,
+            unit="persons",
+            peak=peaks[level],
+            raised_at=at,
+            cleared_at=at + int(random_.random() * 50 * 60_000) + 60_000,
+            **(seen if number % 4 else {}),
+        )
+
+
+def photograph_pages() -> None:
+    """Every page of the list."""
+    for language in sorted({shot.language for shot in SHOTS}):
+        with staged(language) as address, launched() as browser:
+            time.sleep(WATCH_S)
+            for shot in SHOTS:
+                if shot.language == language:
+                    photograph(browser, address, shot)
+
+
+def photograph(browser: Browser, address: str, shot: Shot) -> None:
+    width, height = shot.window
+    context = browser.new_context(viewport={"width": width, "height": height})
+    if shot.light:
+        context.add_init_script("localStorage.setItem('stActiveTheme-/-v2', '\"Light\"')")
+    page = context.new_page()
+    page.goto(address + shot.path)
+    page.wait_for_timeout(6000)
+    if shot.press:
+        page.get_by_role("button", name=shot.press, exact=True).click()
+        page.wait_for_timeout(3000)
+    out = IMAGES / f"page-{shot.name}.jpg"
+    page.screenshot(path=str(out), type="jpeg", quality=QUALITY)
     print(f"Wrote {out}")
+    context.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pages", action="store_true", help="of a staged site")
+    if parser.parse_args().pages:
+        photograph_pages()
+    else:
+        photograph_demo(IMAGES / "wall.jpg")
 
 
 if __name__ == "__main__":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import streamlit as st
 
 from core.messages import Service
-from dashboard import component, model_card
+from dashboard import component, markup, model_card
 from dashboard.running import running
 from dashboard.text import say
 from dashboard.viewer import current_viewer
 
 dashboard = running()
+theme = st.context.theme.type or "dark"
 workers = [beat for beat in dashboard.live.heartbeats() if beat.service is Service.WORKER]
 facts = workers[0].facts if workers else {}
 name = facts.get("model", dashboard.site.model.name)
@@ -29,9 +32,9 @@ if current_viewer().may_acknowledge:
 
 st.subheader(say("model.accuracy"), anchor=False)
 report = model_card.accuracy(name)
-with st.container(key="headcount-report"):
-    st.markdown(say("model.accuracy_missing", name=name) if report is None else report)
+missing = f"<p>{escape(say('model.accuracy_missing', name=name))}</p>"
+st.html(markup.page(f"<div class='document'>{report or missing}</div>", theme))
 card = model_card.card(name)
 if card is not None:
     with st.expander(say("model.card")):
-        st.markdown(card)
+        st.html(markup.page(f"<div class='document'>{card}</div>", theme))

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from core.messages import Heartbeat, Service
+from core.roles import LOCAL, Role, Viewer
+from dashboard.machine import Machine
 from dashboard.system import (
     camera_problems,
     capacity_problems,
     capacity_sentence,
+    fault_problems,
+    machine_problems,
     process_problems,
     service_problems,
 )
@@ -86,3 +90,26 @@ def test_a_wrong_clock_and_another_configuration_are_told(
     assert "The clock of worker 1 is -2.5 s off" in found[0].sentence
     assert "alerts 1 runs configuration other" in found[1].sentence
     assert len(found) == 2
+
+
+def test_a_fault_that_a_process_reports_is_told_to_those_who_may_see_its_camera() -> None:
+    facts = {"fault gate/stairs": "the horizon cuts the zone", "fault hall/floor": "", "host": "a"}
+    beat = a_heartbeat(Service.ALERTS, facts=facts)
+
+    found = fault_problems([beat], LOCAL)
+
+    assert [each.sentence for each in found] == [
+        "alerts gate/stairs reports: the horizon cuts the zone"
+    ]
+    assert fault_problems([beat], Viewer("guest", Role.VIEWER, frozenset({"hall"}))) == []
+
+
+def test_a_full_broker_and_a_full_disk_are_told_before_it_is_too_late() -> None:
+    assert machine_problems(Machine()) == []
+    assert machine_problems(Machine(broker_used=50, broker_limit=0)) == []  # no limit is set
+    assert machine_problems(Machine(broker_used=80, broker_limit=100)) == []
+
+    found = machine_problems(Machine(broker_used=90, broker_limit=100, disk_free=400_000_000))
+
+    assert "90 % full" in found[0].sentence
+    assert "Only 400 MB are free" in found[1].sentence
