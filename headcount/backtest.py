@@ -140,13 +140,13 @@ def _iso(at_ms: int, zone: ZoneInfo) -> str:
 def _print(result: Backtest, site: Site, changed: bool) -> None:
     console = Console(highlight=False)
     zone = site.site.zone
-    table = Table("zone", "highest level", "peak", "raised", "cleared", "lasted", "")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("zone", "level", "peak", "raised", "cleared", "lasted", ""):
+        table.add_column(heading, no_wrap=True)
     recorded_only = {id(each) for each in result.missing}
     replayed_only = {id(each) for each in result.added}
-    rows = [(each, "no longer raised") for each in result.recorded if id(each) in recorded_only]
-    rows += [
-        (each, "new" if id(each) in replayed_only else "as recorded") for each in result.replayed
-    ]
+    rows = [(each, "missing") for each in result.recorded if id(each) in recorded_only]
+    rows += [(each, "added" if id(each) in replayed_only else "same") for each in result.replayed]
     for incident, what in sorted(rows, key=lambda row: row[0].raised_at):
         table.add_row(*_cells(incident, zone), what)
     title = f"{_iso(result.from_ms, zone)[:19]} to {_iso(result.to_ms, zone)[:19]} {zone.key}"
