@@ -38,7 +38,8 @@ def document(path: Path) -> str:
     """
     text = re.sub(r"\A# .*\n", "", path.read_text("utf-8"))
     text = re.sub(r"^(#+) ", r"#\1 ", text, flags=re.MULTILINE)
-    page: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(_LINK.sub(r"\1", text))
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    page: str = reader.render(_LINK.sub(r"\1", text))
     # What is wider than a phone scrolls by itself, by keyboard too.
     page = page.replace("<table>", '<div class="table" tabindex="0"><table>')
     page = page.replace("<th>", '<th scope="col">').replace("<th></th>", "<td></td>")
