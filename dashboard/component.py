@@ -53,10 +53,17 @@ _mount = st.components.v2.component(
 )
 
 
-def frame() -> None:
+def frame(dashboard: Dashboard) -> None:
     """Show what stands in the header of every page."""
     words = {key: text for key, text in live_text().items() if key.startswith("frame.")}
-    data = {"view": "frame", "text": words, "language": viewer_language(), "languages": LANGUAGES}
+    account = None if dashboard.identities.login_off else current_viewer().name
+    data = {
+        "view": "frame",
+        "text": words,
+        "language": viewer_language(),
+        "languages": LANGUAGES,
+        "account": account,
+    }
     with st.container(key="headcount-frame"):
         _mount(key="frame", data=data)
 

@@ -21,7 +21,7 @@ st.set_page_config(
     menu_items={"About": say("about", version=version("headcount"))},
 )
 st.html(style())
-component.frame()
+component.frame(running())
 pages = [
     st.Page("wall.py", title=say("page.wall"), icon=":material/grid_view:", default=True),
     st.Page("camera.py", title=say("page.camera"), icon=":material/videocam:"),

@@ -11,7 +11,7 @@ from threading import Thread
 import httpx
 import pytest
 from playwright.sync_api import expect
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from core.accounts import add_user, remove_user
 from core.accounts_schema import sessions
@@ -324,12 +324,27 @@ def test_a_person_signs_in_and_out(browser, locked: Locked) -> None:  # type: ig
     expect(page.get_by_text("Main hall").first).to_be_visible(timeout=20_000)
     assert page.get_by_text("Vault 7").count() == 0
     assert errors == []
+    expect(page.get_by_role("link", name="visitor")).to_have_attribute("href", "/login")
     page.goto(locked.address + "/login")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Password")).to_be_visible()
     assert json.loads(page.request.get(locked.address + "/auth/session").text()) == {
         "signed_in": False
     }
+    context.close()
+
+
+def test_an_open_page_leads_to_the_login_when_the_session_ends(browser, locked: Locked) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(locked.address + "/system")
+    page.get_by_label("User name").fill("guard")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="guard")).to_be_visible(timeout=20_000)
+    with locked.history.transaction() as connection:
+        connection.execute(delete(sessions))
+    page.wait_for_url("**/login?next=%2Fsystem", timeout=30_000)
     context.close()
 
 
