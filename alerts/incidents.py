@@ -74,6 +74,11 @@ class IncidentBook:
                     row.id, row.level, row.unit or "", row.peak or 0.0, row.peak_level
                 )
 
+    def unit(self, camera: str, zone: str) -> str | None:
+        """What a zone's open crowd incident is measured in; None where there is none."""
+        known = self._open.get(("crowd", camera, zone))
+        return None if known is None else known.unit
+
     def close_unwatched(
         self, connection: Connection, levels: Mapping[tuple[str, str], str], now_ms: int
     ) -> None:

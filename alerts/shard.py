@@ -144,16 +144,20 @@ class ShardLoop:
         }
         self._snapshots = newest_snapshots(connection)
         levels = {}
+        self._book.load(connection, self._cameras, self._watches_worker)
         for row in connection.execute(select(zone_states)):
             camera = self._cameras.get(row.camera)
             zones = {zone.id: zone for zone in camera.zones} if camera else {}
             if row.zone not in zones:
                 continue
             state = json.loads(row.state_json)
-            self._zones[row.camera].restore(row.zone, row.at, row.seq, state)
-            if zones[row.zone].levels is not None:
+            rules = zones[row.zone].levels
+            unit = self._book.unit(row.camera, row.zone)
+            if rules is not None and unit in (None, rules.unit):
                 levels[(row.camera, row.zone)] = row.level
-        self._book.load(connection, self._cameras, self._watches_worker)
+            elif rules is not None:  # its level and peak are in another unit than the levels now
+                state["rules"] = None
+            self._zones[row.camera].restore(row.zone, row.at, row.seq, state)
         self._book.close_unwatched(connection, levels, now)
         self._outages = OutageRules(self._started_ms, self._book.outages)
         self._housekeeping.find_open(connection)

@@ -149,6 +149,8 @@ def problems_of(text: str, path: Path, within: str = "") -> list[str]:
 def probe(dashboard: Dashboard, source: str, transport: str) -> Reply:
     """Have ingest try a source, as it would be written in the site file.
 
+    A picture comes only where pictures of this site may be seen as they are.
+
     Raises:
         SetupError: the source names a variable that is not set.
         TimeoutError: no ingest service answers.
@@ -160,7 +162,8 @@ def probe(dashboard: Dashboard, source: str, transport: str) -> Reply:
     expanded = str(document.value["source"])
     if source_kind(expanded) == "file":
         expanded = str((dashboard.loaded.path.parent / expanded).resolve())
-    arguments = {"source": expanded, "transport": transport}
+    shown = dashboard.site.privacy.pictures == "full"
+    arguments = {"source": expanded, "transport": transport, "picture": "yes" if shown else "no"}
     keys = Keys(dashboard.site.broker.shards)
     return send_command(
         dashboard.client, keys, Service.INGEST, "probe", arguments, timeout_s=PROBE_WITHIN_S

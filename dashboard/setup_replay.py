@@ -138,7 +138,7 @@ class Replays:
                         maintenance_of(site.alerts.maintenance, camera.id, site.site.zone),
                     ),
                     area_m2,
-                    CELL_M2,
+                    CELL_M2 if zone.ground is None else zone.ground.cell_m2,
                 )
                 found = replay_zone(
                     tracker,

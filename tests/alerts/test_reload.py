@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-import yaml
 
 from core.commands import send_command
 from core.history_schema import incidents, zone_states
@@ -29,7 +29,7 @@ def camera(*zones: dict[str, Any], name: str = "gate-1") -> dict[str, Any]:
 def reload(site: Site, *cameras: dict[str, Any], **sections: Any) -> Reply:
     """Write the site file anew and have it applied."""
     path = site.loaded.path
-    path.write_text(yaml.safe_dump({"cameras": list(cameras), **sections}))
+    path.write_text(json.dumps({"cameras": list(cameras), **sections}))
     arguments = {"version": load_site(path).version}
     return send_command(site.client, KEYS, Service.ALERTS, "reload", arguments, timeout_s=40)
 
@@ -87,6 +87,23 @@ def test_a_zone_that_is_gone_closes_its_incident(site: Site, redis_url: str) -> 
         assert reload(site, camera({"id": "left", "polygon": LEFT})).ok
 
         wait_until(lambda: site.rows(incidents)[0].cleared_at is not None)
+
+
+def test_an_incident_in_another_unit_is_closed(site: Site, redis_url: str) -> None:
+    with running(site.loaded, redis_url):
+        site.publish([10] * 5 + [50] * 20)
+        site.wait_done()
+        polygon = [[0.3, 0.3], [0.7, 0.3], [0.95, 0.95], [0.05, 0.95]]
+        ground = {"picture": polygon, "metres": [[0, 0], [8, 0], [8, 12], [0, 12]]}
+
+        assert reload(site, camera({"id": "all", "polygon": polygon, "ground": ground})).ok
+
+        wait_until(lambda: site.rows(incidents)[0].cleared_at is not None)
+        site.publish([50] * 10)
+        site.wait_done()
+        (incident,) = site.rows(incidents)
+        assert (incident.unit, incident.peak_level) == ("persons", "warning")
+        assert zone_row(site, "all").level == "normal"
 
 
 def test_a_new_channel_hears_of_what_comes(site: Site, redis_url: str, receiver: Receiver) -> None:

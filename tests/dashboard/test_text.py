@@ -53,6 +53,17 @@ def test_every_word_that_the_browser_asks_for_is_sent() -> None:
     assert asked <= set(live_text())
 
 
+def test_every_word_that_the_zone_editor_asks_for_is_sent() -> None:
+    asked = set()
+    for script in (FOLDER / "draw").glob("*.js"):
+        text = script.read_text("utf-8")
+        asked |= set(re.findall(r'"(setup\.draw\.\w+)"', text))
+        asked |= {f"setup.draw.{key}" for key in re.findall(r'\b(?:this\.say|w)\("(\w+)"', text)}
+
+    assert len(asked) > 20
+    assert asked <= set(catalogue())
+
+
 def test_every_word_that_the_pages_ask_for_exists() -> None:
     asked = set()
     for script in FOLDER.rglob("*.py"):

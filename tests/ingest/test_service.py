@@ -108,6 +108,9 @@ def test_the_probe_command_is_answered(
         assert (reply.result["codec"], reply.result["width"]) == ("h264", 640)
         assert reply.payload is not None
         assert reply.payload.startswith(b"\xff\xd8")
+        unseen = {**arguments, "picture": "no"}
+        reply = send_command(redis_client, KEYS, Service.INGEST, "probe", unseen)
+        assert (reply.ok, reply.payload) == (True, None)
         arguments["source"] = server.url("hall").replace("pa55word", "pa55word-not")
         reply = send_command(redis_client, KEYS, Service.INGEST, "probe", arguments)
         assert not reply.ok
