@@ -265,20 +265,20 @@ function bestGrid({ count, width, height, aspect, zoneRows, gap, monitor }) {
   return best ?? crowdedGrid({ count, width, height, aspect, gap, monitor });
 }
 
-/** Numbers over the picture: all on the screen, or on a page that scrolls at least 280 px wide. */
+const LEAST_TILE = 280; // pixels wide, before a page rather scrolls
+
+/** Numbers over the picture: all on the screen, or on a page that scrolls where they got too small. */
 function crowdedGrid({ count, width, height, aspect, gap, monitor }) {
-  if (!monitor) {
-    const columns = Math.max(1, Math.floor((width + gap) / (280 + gap)));
-    const tileWidth = (width - gap * (columns - 1)) / columns;
-    return { columns, height: Math.round(tileWidth / aspect), way: "over" };
-  }
-  let best = null;
+  let best = { size: 0 };
   for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
     const tileWidth = (width - gap * (columns - 1)) / columns;
     const tileHeight = (height - gap * (rows - 1)) / rows;
     const size = Math.min(tileWidth, tileHeight * aspect);
-    if (!best || size > best.size) best = { columns, height: tileHeight, way: "over", size };
+    if (size > best.size) best = { columns, height: tileHeight, way: "over", size };
   }
-  return best;
+  if (monitor || best.size >= LEAST_TILE) return best;
+  const columns = Math.max(1, Math.floor((width + gap) / (LEAST_TILE + gap)));
+  const tileWidth = (width - gap * (columns - 1)) / columns;
+  return { columns, height: Math.round(tileWidth / aspect), way: "over" };
 }
