@@ -435,6 +435,12 @@ class Site(Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"camera id {name!r} is used twice")
+        for index, window in enumerate(self.alerts.maintenance):
+            for camera_id in window.cameras:
+                if camera_id not in names:
+                    raise ValueError(
+                        f"alerts.maintenance[{index}]: there is no camera {camera_id!r}"
+                    )
         if self.access.login == "off" and self.dashboard.host not in LOOPBACK_NAMES:
             raise ValueError(
                 f"dashboard.host {self.dashboard.host!r} is reachable from outside, so "

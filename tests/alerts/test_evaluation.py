@@ -110,3 +110,36 @@ def test_the_worst_cell_raises_where_the_mean_does_not() -> None:
         )
     assert kinds["mean"] == ("normal", pytest.approx(40 / 96))
     assert kinds["worst_cell"] == ("watch", pytest.approx(40 / 96))
+
+
+def test_the_densest_place_is_reported_beside_the_mean() -> None:
+    coarse = {"id": "a", "polygon": GROUND["picture"], "ground": {**GROUND, "cell_m2": 16}}
+    fine = {"id": "b", "polygon": GROUND["picture"], "ground": GROUND}
+    zones = CameraZones(camera(coarse, fine, {"id": "c"}))
+    heads = [(0.5, 0.6, 40.0)]
+    results = zones.evaluate(reading("gate", 0, 40.0, heads=heads), NOW)
+    assert [result.value.density for result in results[:2]] == [pytest.approx(40 / 96)] * 2
+    assert results[0].value.worst == pytest.approx(40 / 16, rel=0.1)
+    assert results[1].value.worst == pytest.approx(40 / 4, rel=0.1)
+    assert results[2].value.worst is None
+
+
+def test_pictures_that_cannot_be_used_neither_clear_nor_smooth() -> None:
+    zones = CameraZones(camera({"id": "all", "levels": {"unit": "persons", "warning": 20}}))
+    for second in range(10):
+        (before,) = zones.evaluate(reading("gate", 1000 * second, 40.0), NOW)
+    assert before.value.level == "warning"
+    for second in range(10, 14):  # the lens is covered: nobody is seen
+        zones.skip(reading("gate", 1000 * second, 0.0))
+    (after,) = zones.evaluate(reading("gate", 14_000, 90.0), NOW)
+    assert after.new_scene
+    assert (after.value.smoothed, after.value.level) == (90.0, "warning")
+    (later,) = zones.evaluate(reading("gate", 15_000, 90.0), NOW)
+    assert not later.new_scene
+
+
+def test_a_recording_that_starts_again_is_another_scene() -> None:
+    zones = CameraZones(camera({"id": "all"}))
+    zones.evaluate(reading("gate", 0, 90.0, position_s=59.0), NOW)
+    (result,) = zones.evaluate(reading("gate", 1000, 10.0, position_s=0.0), NOW)
+    assert (result.new_scene, result.value.smoothed) == (True, 10.0)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from core.schema_words import format_duration
 from core.settings import CameraSettings, Levels, Site, Zone, parse_duration, resolved
+from core.week_settings import Maintenance
 
 GROUND = {
     "picture": [(0, 0), (1, 0), (1, 1), (0, 1)],
@@ -174,3 +175,42 @@ def test_a_public_url_is_an_origin(url: str) -> None:
         Site.model_validate(
             {"cameras": [{"id": "a", "source": "0"}], "dashboard": {"public_url": url}}
         )
+
+
+@pytest.mark.parametrize(
+    ("levels", "sentence"),
+    [
+        ({"watch": 3, "schedule": [{"start": "07:00", "end": "09:00"}]}, "give at least one of"),
+        (
+            {"watch": 3, "warning": 4, "schedule": [{"start": "7:00", "watch": 5}]},
+            r"schedule\[0\]: watch \(5\) must be below warning \(4\)",
+        ),
+        ({"watch": 3, "schedule": [{"start": "7 am", "watch": 5}]}, "start"),
+        ({"watch": 3, "schedule": [{"days": ["caturday"], "watch": 5}]}, "days"),
+    ],
+)
+def test_levels_by_hours_that_cannot_be_used_are_refused(
+    levels: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Levels.model_validate({"unit": "persons", **levels})
+
+
+def test_levels_not_named_in_a_schedule_stay_as_always() -> None:
+    levels = Levels.model_validate(
+        {"watch": 3, "critical": 6, "schedule": [{"days": ["sat"], "watch": 4}]}
+    )
+    assert levels.thresholds(levels.schedule[0]) == {"watch": 4, "critical": 6}
+
+
+@pytest.mark.parametrize(
+    ("window", "sentence"),
+    [
+        ({"start": "02:00", "end": "2026-11-24 04:00"}, "both be hours, or both be dates"),
+        ({"start": "2026-11-24 04:00", "end": "2026-11-24 02:00"}, "must be after the start"),
+        ({"start": "soon", "end": "later"}, "'soon' is no date such as"),
+    ],
+)
+def test_maintenance_that_cannot_be_used_is_refused(window: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Maintenance.model_validate(window)
