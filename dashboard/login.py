@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,13 +21,15 @@ from core.sessions import begin_session, end_session
 from dashboard.access import credentials_of
 from dashboard.answers import bad_request, not_found
 from dashboard.identity import COOKIE, AccountsAwayError, Credentials, now_ms
-from dashboard.language import chosen_language
+from dashboard.language import COOKIE as LANGUAGE_COOKIE
+from dashboard.language import LANGUAGES, chosen_language
 from dashboard.login_limits import LoginLimits
 from dashboard.login_page import login_page, signed_in_page
 from dashboard.running import Dashboard
 from dashboard.text import say
 
 LARGEST_FORM = 8192  # bytes
+YEAR_S = 31_536_000
 
 log = structlog.get_logger("audit")
 
@@ -50,6 +52,11 @@ class Login:
     def show(self, request: Request) -> Response:
         """The form, or who is signed in and the way out."""
         following = own_path(request.query_params.get("next", "/"))
+        language = request.query_params.get("language")
+        if language in LANGUAGES:
+            back = RedirectResponse(f"/login?{urlencode({'next': following})}", 303)
+            back.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_S, samesite="lax")
+            return back
         try:
             viewer = self._viewer(request)
         except AccountsAwayError:

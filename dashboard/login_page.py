@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from core.roles import Viewer
 from core.settings import Site
-from dashboard.language import chosen_language
+from dashboard.language import LANGUAGES, chosen_language
 from dashboard.running import Dashboard
 from dashboard.text import say
 from dashboard.theme import THEME
@@ -39,6 +39,8 @@ button, .button { display: block; width: 100%%; margin-top: 22px; padding: 11px;
   font-weight: 600; text-align: center; text-decoration: none; border: 0; border-radius: 8px;
   cursor: pointer; background: var(--accent); color: var(--on) }
 .quiet { background: transparent; color: var(--text); border: 1px solid var(--line) }
+nav { display: flex; gap: 14px; justify-content: center; margin-top: 22px; font-size: 14px }
+nav a { color: inherit; padding: 4px }
 [role=alert] { margin: 0 0 8px; color: var(--wrong) }
 """ % {
     f"{mode}_{ours}": THEME[f"theme.{mode}.{theirs}"]
@@ -92,7 +94,17 @@ def login_page(
             f'<button type="submit">{escape(say("login.submit", language))}</button></form>'
         )
     alert = f'<p role="alert">{escape(problem)}</p>' if problem else ""
-    return _page(language, dashboard.site, f"{alert}{form}", status, headers)
+    others = "".join(
+        f'<a lang="{code}" href="{escape(_in_language(code, following))}">{escape(title)}</a>'
+        for code, title in LANGUAGES.items()
+        if code != language
+    )
+    body = f"{alert}{form}<nav>{others}</nav>"
+    return _page(language, dashboard.site, body, status, headers)
+
+
+def _in_language(code: str, following: str) -> str:
+    return f"/login?{urlencode({'language': code, 'next': following})}"
 
 
 def signed_in_page(request: Request, dashboard: Dashboard, viewer: Viewer) -> HTMLResponse:

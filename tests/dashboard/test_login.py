@@ -145,6 +145,17 @@ def test_the_page_says_who_is_signed_in_and_in_which_language(locked: Locked) ->
     assert 'lang="ko"' in korean
 
 
+def test_the_login_page_speaks_the_other_language(locked: Locked) -> None:
+    with locked.client(follow_redirects=True) as http:
+        english = http.get("/login?next=/incidents")
+        korean = http.get("/login?language=ko&next=/incidents")
+
+    assert 'href="/login?language=ko&amp;next=%2Fincidents"' in english.text
+    assert 'lang="ko"' in korean.text
+    assert "비밀번호" in korean.text
+    assert 'value="/incidents"' in korean.text
+
+
 def test_a_session_that_nobody_uses_ends(locked: Locked) -> None:
     with locked.browser("visitor") as http:
         assert http.get("/api/v1/cameras").status_code == 200
