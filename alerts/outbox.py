@@ -4,7 +4,7 @@ A row is marked as sent after its delivery, so a crash exactly between the two r
 with the same key. Rules, in this order, for each row that is not settled yet:
 
 - Notices of one incident leave a channel in their order; a channel that fails rests with growing
-  pauses, and the others go on.
+  pauses. Each channel has a thread, so that one which hangs keeps no other waiting.
 - A clear is sent only where one of its incident's notices was.
 - After a delivered notice the same zone and level are quiet on that channel for ``cooldown``. A
   notice that falls into that time waits, and is dropped if its level is over by then. A higher
@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,8 @@ class Outbox:
         self._heartbeat = heartbeat
         self._send, self._snapshot, self._remind = send, snapshot, remind
         self._resting: dict[str, int] = {}  # channel to when it is tried again, ms UTC
+        self._pool = ThreadPoolExecutor(len(channels) + 1, thread_name_prefix="notices")
+        self._work: dict[str, Future[None]] = {}  # by channel
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -108,21 +112,40 @@ class Outbox:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._heartbeat.progress("outbox")
-            try:
-                self.send_due()
-            except LeaseLost as lost:
-                log.warning("no longer the sender", why=str(lost))
-            except SQLAlchemyError as error:
-                log.warning("the outbox cannot be read or written", error=str(error))
-                self._stop.wait(POLL_S)
+            self._guard(self._begin_round)
             self._wake.wait(POLL_S)
             self._wake.clear()
+        self._pool.shutdown()
         self._heartbeat.loop_ended("outbox")
         try:
             with self._history.transaction() as connection:
                 self._lease.release(connection)
         except SQLAlchemyError as error:
             log.warning("sender's lease not released", error=str(error))
+
+    def _guard(self, action: Callable[[], object]) -> None:
+        """Do it; another sender, or a database that is away, ends it and not this one."""
+        try:
+            action()
+        except LeaseLost as lost:
+            log.warning("no longer the sender", why=str(lost))
+        except SQLAlchemyError as error:
+            log.warning("the outbox cannot be read or written", error=str(error))
+            self._stop.wait(POLL_S)
+
+    def _begin_round(self) -> None:
+        """Give each channel what is due for it; one that is still at work keeps nobody waiting."""
+        # Who is free is asked before the rows are read, so that none is read that is being sent.
+        free = {name for name, work in self._work.items() if work.done()}
+        for name in free:
+            self._work.pop(name).result()  # raises what nobody expected
+        groups: dict[str, list[Row[Any]]] = {}
+        for row in self._due():
+            groups.setdefault(row.channel, []).append(row)
+        for name, rows in groups.items():
+            if name not in self._work:
+                settle = partial(self._settle_all, rows)
+                self._work[name] = self._pool.submit(self._guard, settle)
 
     def send_due(self) -> int:
         """Settle every row that can be settled now; returns how many were delivered.
@@ -131,24 +154,29 @@ class Outbox:
             LeaseLost: another process has become the sender.
             sqlalchemy.exc.SQLAlchemyError: the database is locked or away.
         """
+        return self._settle_all(self._due())
+
+    def _due(self) -> Sequence[Row[Any]]:
+        """The rows that are not settled, oldest first; none while another process is the sender."""
         now = self._clock.now_ms()
         with self._history.transaction() as connection:
             if self._lease.epoch is not None:
                 self._lease.renew(connection, now)
             elif not self._lease.acquire(connection, now):
-                return 0
+                return []
             self._remind(connection, now)
-            rows = connection.execute(
+            return connection.execute(
                 select(outbox)
                 .where(outbox.c.sent_at.is_(None), outbox.c.dropped_at.is_(None))
                 .order_by(outbox.c.id)
             ).all()
+
+    def _settle_all(self, rows: Sequence[Row[Any]]) -> int:
         delivered = 0
         waiting: set[tuple[str, int]] = set()  # channel and incident with an earlier open notice
         for row in rows:
             if self._stop.is_set():
                 break
-            self._heartbeat.progress("outbox")  # each delivery may take its whole timeout
             key = (row.channel, row.incident)
             if key in waiting:
                 continue
@@ -217,7 +245,6 @@ class Outbox:
     def _record(self, row_id: int, **values: Any) -> None:
         """Write down the outcome; tried for long, since forgetting it repeats the notice."""
         for attempt in range(RECORD_ATTEMPTS):
-            self._heartbeat.progress("outbox")
             try:
                 with self._history.transaction() as connection:
                     _mark(connection, row_id, **values)

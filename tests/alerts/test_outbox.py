@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from core.history_schema import incidents, outbox
 from core.settings import Channel, Site
 from crowd.levels import Event, EventKind
 from crowd.tracker import ZoneValue
+from tests.waiting import wait_until
 
 MINUTE = 60_000
 
@@ -45,6 +47,9 @@ class Tally:
 
     def progress(self, loop: str) -> None:
         """Nobody watches the loop here."""
+
+    def loop_ended(self, loop: str) -> None:
+        """Nor waits for it."""
 
 
 class Desk:
@@ -431,3 +436,30 @@ def test_a_notice_that_fails_again_and_again_goes_without_its_picture(desk: Desk
     desk.down = set()
     desk.pass_time(120)
     assert (desk.delivered, desk.pictures) == ([("room", "raised warning")], [None])
+
+
+def test_a_channel_that_hangs_keeps_no_other_waiting(desk: Desk) -> None:
+    go_on = threading.Event()
+
+    def hang(to: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
+        if to.name == "room":
+            go_on.wait(10)
+        return desk.receive(to, notice, level, picture)
+
+    desk.event("raised", "critical", "normal")
+    sender = desk.new_sender(hang)
+    sender.start()
+    try:
+        wait_until(lambda: desk.delivered == [("chief", "raised critical")])
+        desk.event("eased", "watch", "critical")
+        desk.event("cleared", "normal", "watch")
+        sender.wake()
+        wait_until(lambda: ("chief", "cleared normal") in desk.delivered)
+        assert [channel for channel, _ in desk.delivered] == ["chief"] * 2
+        go_on.set()
+        wait_until(lambda: len(desk.delivered) == 4)
+    finally:
+        go_on.set()
+        sender.stop()
+    assert desk.delivered[2:] == [("room", "raised critical"), ("room", "cleared normal")]
+    assert len(set(desk.keys)) == 2
