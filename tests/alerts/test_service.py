@@ -21,9 +21,18 @@ from sqlalchemy.exc import OperationalError
 from alerts import outages, service, shard
 from core.broker import connect
 from core.history import History
-from core.history_schema import incidents, minutes, outbox, owners, raw, raw_blocks, zone_states
+from core.history_schema import (
+    incidents,
+    minutes,
+    outbox,
+    owners,
+    raw,
+    raw_blocks,
+    zone_snapshots,
+    zone_states,
+)
 from core.live import LiveView
-from core.messages import ALERTS_GROUP, CameraState, Heartbeat, Keys, Service, State
+from core.messages import ALERTS_GROUP, CameraState, Heartbeat, Keys, Reason, Service, State
 from core.site_file import LoadedSite
 from tests.alerts.conftest import Receiver, RestartedBroker
 from tests.alerts.readings import reading
@@ -396,3 +405,36 @@ def test_an_unreachable_history_is_one_clear_sentence(
     loaded = make_site(tmp_path, history={"url": "sqlite:///folder"})
     with pytest.raises(RuntimeError, match="folder"):
         service.run(loaded, redis_url, threading.Event())
+
+
+def test_a_covered_lens_neither_clears_nor_counts(site: Site, redis_url: str) -> None:
+    def say(reason: Reason | None) -> None:
+        live = CameraState.LIVE
+        said = State(camera="gate-1", at=site.at, state=live, reason=reason, since=site.at + 1)
+        site.client.xadd(Keys().states(0), said.to_fields())
+
+    def counts(people: float) -> bool:
+        """Whether one more reading is stored, once the service has passed it."""
+        site.publish([people])
+        last = site.client.xrevrange(READINGS, count=1)[0][0]
+
+        def passed() -> bool:
+            (group,) = site.client.xinfo_groups(READINGS)
+            return group["last-delivered-id"] == last and group["pending"] == 0
+
+        wait_until(passed)
+        return site.is_done()
+
+    with running(site.loaded, redis_url):
+        site.publish([50] * 20)
+        site.wait_done()
+        say(Reason.COVERED)
+        wait_until(lambda: not counts(50))
+        assert not any(counts(0) for _ in range(40))  # more than clear_after
+        say(None)
+        wait_until(lambda: counts(70))
+    (incident,) = site.rows(incidents)
+    assert incident.cleared_at is None
+    assert site.rows(zone_states)[0].smoothed == pytest.approx(70)
+    scenes = [row.at for row in site.rows(zone_snapshots) if row.new_scene]
+    assert scenes == [site.at]
