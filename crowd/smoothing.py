@@ -39,10 +39,10 @@ class SmoothingSettings:
 # For where things are going rather than where they are: looks at minutes instead of seconds. Most
 # of an interval is an error that all frames of a scene share, which does not disturb a trend.
 TREND = SmoothingSettings(
-    level_noise=0.003,
+    level_noise=0.004,
     slope_noise=3e-5,
     interval_share=0.4,
-    start_slope=0.003,
+    start_slope=0.0003,
     reset_after_s=60.0,
     jump=0.35,
 )

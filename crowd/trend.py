@@ -12,7 +12,7 @@ from typing import Any
 
 from crowd.smoothing import TREND, Smoother
 
-SURE = 1.28  # standard deviations by which the slope must be above nothing: nine times in ten
+SURE = 1.64  # standard deviations by which the slope must be above nothing: 19 times in 20
 SUSTAINED_S = 15.0  # the trend must lead there for so long
 CALM_S = 120.0  # and must not for so long before it is told again
 GAP_S = 60.0  # a longer gap between readings starts both anew
