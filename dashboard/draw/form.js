@@ -8,6 +8,17 @@ const DEFAULT_LEVELS = {
 };
 const DENSITY_LEVELS = { ...DEFAULT_LEVELS, unit: DENSITY, watch: 3, warning: 4, critical: 5 };
 
+/** The sides of four corners that form a rectangle, metres; nulls where they form none. */
+function rectangleOf([first, second, third, fourth]) {
+  const far = ([x1, y1], [x2, y2]) => Math.hypot(x1 - x2, y1 - y2);
+  const [width, depth, across] = [far(first, second), far(second, third), far(first, third)];
+  const square = Math.abs(across - Math.hypot(width, depth)) < 0.01 * across;
+  const closed = Math.abs(far(third, fourth) - width) + Math.abs(far(fourth, first) - depth);
+  const rounded = (value) => Math.round(value * 100) / 100;
+  if (!square || closed > 0.02 * across) return { width: null, depth: null };
+  return { width: rounded(width), depth: rounded(depth) };
+}
+
 class ZoneForm {
   constructor(editor) {
     this.editor = editor;
@@ -94,8 +105,7 @@ class ZoneForm {
 
   /** Most calibrations are a rectangle: two numbers give all four points. */
   rectangle(ground) {
-    const [, right, far] = ground.metres;
-    const size = { width: right[0], depth: far[1] };
+    const size = rectangleOf(ground.metres);
     const fill = () => {
       if (!(size.width > 0 && size.depth > 0)) return;
       const { width, depth } = size;
@@ -170,18 +180,23 @@ class ZoneForm {
       }
     }
     const thresholds = LEVEL_KEYS.map((key) => {
-      const field = numberField(this.editor.say(`level.${key}`), levels[key], { unit }, (value) =>
+      const field = numberField(this.editor.say(`level.${key}`), levels[key], {}, (value) =>
         this.set(() => { levels[key] = value; }));
       field.dataset.level = key;
       field.classList.add("level-field");
       return field;
     });
-    const times = [["raise_after", "s"], ["clear_after", "s"], ["clear_margin", unit]].map(
+    const times = [["raise_after", "s"], ["clear_after", "s"], ["clear_margin", ""]].map(
       ([key, of]) => numberField(this.say(key), levels[key], {
         unit: of, placeholder: key === "clear_margin" ? this.say("automatic") : "",
       }, (value) => this.set(() => { levels[key] = value; })),
     );
-    return [...fields, element("div", "triple", ...thresholds), element("div", "triple", ...times)];
+    return [
+      ...fields,
+      element("p", "quiet", this.say("thresholds_in", { unit })),
+      element("div", "triple", ...thresholds),
+      element("div", "triple", ...times),
+    ];
   }
 
   /** Says what the server found about the chosen zone, without touching the fields. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,7 +82,7 @@ def test_levels_are_tried_on_what_was_stored(dashboard: Dashboard) -> None:
     remember(dashboard.history, CROWD)
 
     raised = result(dashboard)
-    assert raised["sentence"].startswith("1 incidents since")
+    assert re.fullmatch(r"Incidents since .+: 1\. Raised at the time: 0\.", raised["sentence"])
     assert "Watch, peak 50 people" in raised["incidents"][0]
 
     assert "Warning" in result(dashboard, warning=40)["incidents"][0]

@@ -259,6 +259,22 @@ def test_nothing_serious_keeps_people_out(page: Page, station: Station) -> None:
     assert [(each["id"], each["nodes"][0]["html"]) for each in serious] == []
 
 
+def test_a_zone_is_drawn_with_a_finger(browser: Browser, station: Station) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    open_zones(page, station, "hall")
+    page.get_by_role("button", name="Draw a zone").tap()
+    box = page.locator("svg.drawing").bounding_box()
+    assert box is not None
+    for x, y in ((0.2, 0.3), (0.7, 0.3), (0.7, 0.8)):
+        page.touchscreen.tap(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.get_by_role("button", name="Done").tap()
+
+    expect(page.locator(".handle.corner")).to_have_count(3)
+    expect(page.get_by_role("button", name="Save and apply")).to_be_enabled()
+    context.close()
+
+
 def test_it_works_on_a_phone(page: Page, station: Station) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     for path in ("/setup", "/setup?camera=hall"):
