@@ -113,6 +113,11 @@ def list_users(connection: Connection) -> list[User]:
     ]
 
 
+def is_anybody(connection: Connection) -> bool:
+    """Whether there is any user."""
+    return connection.execute(select(users.c.name).limit(1)).first() is not None
+
+
 def add_token(connection: Connection, name: str, now_ms: int) -> str:
     """A new API token of a user; only its hash is stored, so it is shown once.
 

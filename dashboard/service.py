@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute
 from streamlit.starlette import App
 from streamlit.web import bootstrap
 
+from core.accounts import is_anybody
 from core.broker import connect
 from core.clock import Clock
 from core.commands import CommandListener
@@ -145,6 +146,7 @@ def parts(loaded: LoadedSite, url: str) -> Iterator[Dashboard]:
             loaded, live, history, values, overlays, identities, client, sender.progress
         )
         note_applied(dashboard)
+        note_users(dashboard)
         handlers = {"reload": Reloads(loaded, sender, dashboard.take_over).answer}
         with sender, CommandListener(url, keys, Service.DASHBOARD, handlers):
             yield dashboard
@@ -153,6 +155,15 @@ def parts(loaded: LoadedSite, url: str) -> Iterator[Dashboard]:
         live.stop()
         client.close()
         history.close()
+
+
+def note_users(dashboard: Dashboard) -> None:
+    """Say in the log that nobody can sign in yet, where it is so."""
+    with dashboard.history.snapshot() as connection:
+        nobody = dashboard.site.access.login == "local" and not is_anybody(connection)
+    if nobody:
+        hint = f"headcount users add {dashboard.loaded.path.name} NAME --role admin"
+        log.warning("nobody can sign in: there are no users yet", add_one=hint)
 
 
 def note_applied(dashboard: Dashboard) -> None:

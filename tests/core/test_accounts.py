@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, text
@@ -39,8 +38,8 @@ LIFETIME = Lifetime(idle_ms=1000, whole_ms=10_000)
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    history = History.open(f"sqlite:///{tmp_path}/history.db")
+def connection(history_url: str) -> Iterator[Connection]:
+    history = History.open(history_url)
     with history.transaction() as connection:
         add_user(connection, "kim", PASSWORD, Role.OPERATOR, ["gate"], now_ms=1)
         yield connection
