@@ -1,7 +1,8 @@
 """Commands: a request to a service over its command stream, and the reply to it.
 
 Every process of a service sees every command. ``reload`` is done by each of them; any other kind by
-the one that claims it first. The sender takes the first reply.
+the one that claims it first and takes it off the stream: its arguments may hold the password of a
+camera to probe. The sender takes the first reply.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def send_command(
     )
     deadline = time.monotonic() + timeout_s
     try:
-        client.xadd(keys.commands(service), command.to_fields(), maxlen=COMMANDS_KEPT)
+        stream = keys.commands(service)
+        entry_id = client.xadd(stream, command.to_fields(), maxlen=COMMANDS_KEPT)
         while (left := deadline - time.monotonic()) > 0:
             # Redis takes 0 for "for ever" and rounds to milliseconds.
             key = keys.replies(command.id)
@@ -60,6 +62,8 @@ def send_command(
             if first:
                 rest: Any = client.lpop(key, 2)
                 return _unpacked([first[1], *rest])
+        if kind not in FOR_EVERY_PROCESS:
+            client.xdel(stream, entry_id)  # nobody took it
     except (redis.RedisError, OSError) as error:
         raise BrokerError(f"the broker cannot be used: {redact(str(error))}") from None
     raise TimeoutError(f"no {service} process answered the command {kind!r} in {timeout_s:g} s")
@@ -138,12 +142,15 @@ class CommandListener:
         seconds, _ = self._client.time()
         if seconds - split_id(entry_id)[0] / 1000 > REPLY_KEPT_S:
             return  # whoever sent it has long given up
-        if command.kind in FOR_EVERY_PROCESS or self._claim(command):
+        if command.kind in FOR_EVERY_PROCESS or self._claim(command, entry_id):
             self._pool.submit(self._answer, command)
 
-    def _claim(self, command: Command) -> bool:
+    def _claim(self, command: Command, entry_id: bytes) -> bool:
         key = f"{self._keys.replies(command.id)}:claim"
-        return bool(self._client.set(key, b"1", nx=True, ex=REPLY_KEPT_S))
+        if not self._client.set(key, b"1", nx=True, ex=REPLY_KEPT_S):
+            return False
+        self._client.xdel(self._keys.commands(self._service), entry_id)
+        return True
 
     def _answer(self, command: Command) -> None:
         reply = self._handled(command)

@@ -8,6 +8,7 @@ along. It decides nothing: each attempt is asked for, and each result is told, o
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import signal
@@ -30,6 +31,7 @@ from ingest.publishing import EveryFrame, FrameSink, NewestFrames
 from ingest.source import OpenSource, SourceError, open_source
 
 _TELL_EVERY_S = 0.5
+_TELL_VIEW_EVERY_S = 600.0
 _STOP_WITHIN_S = 0.8
 
 
@@ -50,8 +52,9 @@ class Camera:
         self._player = Player(
             job.camera, self._sink, self._frame_decoded, self._still_alive, stopping
         )
-        self._health = PictureHealth(job.camera.stall_timeout, job.camera.fixed_view)
+        self._health = PictureHealth(job.camera.stall_timeout, job.camera.fixed_view, job.view)
         self._shown = WELL  # of the picture, as last told
+        self._view_told = time.monotonic() if job.view else -math.inf
         self._is_open = False
         self._has_frame = False
         self._told = 0.0  # when the last event went out, monotonic
@@ -112,6 +115,9 @@ class Camera:
                 detail=health.detail,
                 warning=health.warning,
             )
+        if time.monotonic() - self._view_told >= _TELL_VIEW_EVERY_S and self._health.reference:
+            self._view_told = time.monotonic()
+            self._tell(EventKind.VIEW, view=self._health.reference)
         return health.reason is None
 
     def _still_alive(self) -> None:

@@ -26,11 +26,13 @@ class Job(BaseModel):
     max_side: int  # longer side of the pictures, pixels
     broker: str  # Redis URL
     shards: int
+    view: str = ""  # what the child before this one learned of the camera's view
 
 
 class EventKind(StrEnum):
     OPENING = "opening"  # the attempt begins
     OPENED = "opened"  # the source is open and has video
+    VIEW = "view"  # how the camera's view looks was learned
     FRAME = "frame"  # frames are being decoded; at most twice a second
     ALIVE = "alive"  # waiting for workers, or for a slow recording's next frame
     FAILED = "failed"  # the attempt or the connection is over
@@ -51,6 +53,7 @@ class Event(BaseModel):
     fps: float = 0.0  # of the source
     reason: Reason | None = None  # FAILED: why; FRAME: why the picture cannot be used
     detail: str = ""
+    view: str = ""  # VIEW: for `Job.view` of the next child
     warning: str = ""  # FRAME: what is worse than it was, though the picture can be used
 
     def line(self) -> bytes:

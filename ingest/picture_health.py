@@ -11,8 +11,8 @@ from typing import Any
 
 from core.messages import Reason
 from ingest.frozen import FrozenCheck
-from ingest.look import look_at
-from ingest.view import ViewCheck
+from ingest.look import Look, look_at
+from ingest.view import Reference, ViewCheck
 
 COVERED_BELOW = 0.01  # share of the picture at an edge; real scenes, also at night, have 0.1
 COVERED_AFTER_S = 3.0
@@ -51,11 +51,13 @@ class PictureHealth:
     Args:
         frozen_after_s: the same picture for so long is frozen.
         fixed_view: whether the camera always looks at the same place.
+        learned: `reference` of an earlier one, to go on with; empty to learn the view anew.
     """
 
-    def __init__(self, frozen_after_s: float, fixed_view: bool) -> None:
+    def __init__(self, frozen_after_s: float, fixed_view: bool, learned: str = "") -> None:
         self.health = WELL
-        self.view = ViewCheck() if fixed_view else None
+        self._view = ViewCheck(Reference.unpacked(learned) if learned else None)
+        self._fixed_view = fixed_view
         self._frozen = FrozenCheck(frozen_after_s)
         self._frozen_after_s = frozen_after_s
         self._looked_at: float | None = None
@@ -64,8 +66,7 @@ class PictureHealth:
     def restart(self) -> None:
         """Frames to come are of another connection, or of a recording's next repeat."""
         self._frozen.restart()
-        if self.view is not None:
-            self.view.restart()
+        self._view.restart()
         self._looked_at = self._shown_at = None
 
     def see(self, frame: Any, at_s: float) -> Health:
@@ -88,8 +89,16 @@ class PictureHealth:
             detail = f"The same picture has come again and again for more than {seconds}."
             self.health = Health(Reason.FROZEN, detail)
         else:
-            view = self.view.see(look, at_s) if self.view is not None else None
-            self.health = WELL
-            if view is not None and (view.moved or view.blurred):
-                self.health = _MOVED if view.moved else _BLURRED
+            self.health = self._of_view(look, at_s) if self._fixed_view else WELL
         return self.health
+
+    @property
+    def reference(self) -> str:
+        """What was learned of the camera's view; empty as long as nothing is."""
+        return self._view.reference.packed() if self._view.reference else ""
+
+    def _of_view(self, look: Look, at_s: float) -> Health:
+        view = self._view.see(look, at_s)
+        if view.moved:
+            return _MOVED
+        return _BLURRED if view.blurred else WELL

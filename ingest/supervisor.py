@@ -62,6 +62,7 @@ class CameraSupervisor:
         self._child: Child | None = None
         start = Event(kind=EventKind.OPENING)
         self._totals = _Totals(start, start)
+        self._view = ""  # how it looks, for the next child
         self._size = (0, 0)
         self._fps = 0.0
         self._published = 0.0
@@ -79,6 +80,11 @@ class CameraSupervisor:
         """Wait until the camera's child has ended, after `ask_to_stop`."""
         self._thread.join()
 
+    @property
+    def has_learned_the_view(self) -> bool:
+        """Whether a turned camera would be noticed."""
+        return bool(self._view)
+
     def counters(self) -> dict[str, float]:
         """Prometheus values of this camera, labels included."""
         label = f'{{camera="{self.camera.id}"}}'
@@ -87,6 +93,7 @@ class CameraSupervisor:
             f"headcount_ingest_drops_total{label}": self._totals.of("drops"),
             f"headcount_ingest_publish_errors_total{label}": self._totals.of("publish_errors"),
             f"headcount_ingest_reconnects_total{label}": self._machine.reconnects,
+            f"headcount_ingest_view_learned{label}": float(self.has_learned_the_view),
             f"headcount_ingest_live{label}": float(self._machine.state is CameraState.LIVE),
         }
 
@@ -123,7 +130,7 @@ class CameraSupervisor:
         now = time.monotonic()
         if self._child is None:
             try:
-                self._child = Child(self.job)
+                self._child = Child(self.job.model_copy(update={"view": self._view}))
             except OSError as error:
                 detail = f"The camera's process cannot be started: {error.strerror}."
                 self._machine.failed(now, Reason.OFFLINE, detail)
@@ -144,6 +151,8 @@ class CameraSupervisor:
         elif event.kind is EventKind.FRAME:
             self._size = (event.width, event.height)
             self._machine.frame(now, event.reason, event.detail, event.warning)
+        elif event.kind is EventKind.VIEW:
+            self._view = event.view
         elif event.kind is EventKind.ALIVE:
             self._machine.alive(now)
         elif event.kind is EventKind.FAILED:

@@ -7,6 +7,7 @@ same place correlate by 0.65 and more, views of different places by less than 0.
 
 from __future__ import annotations
 
+import base64
 from collections import deque
 from dataclasses import dataclass
 
@@ -42,6 +43,17 @@ class Reference:
     sharpness: float
     size: tuple[int, int]  # of the frames that the sharpness was measured in
 
+    def packed(self) -> str:
+        """As text, for `unpacked`."""
+        small = base64.b64encode(self.small.round().astype(np.uint8).tobytes()).decode()
+        return f"{self.size[0]} {self.size[1]} {self.sharpness:.6f} {small}"
+
+    @staticmethod
+    def unpacked(text: str) -> Reference:
+        width, height, sharpness, data = text.split()
+        small = np.frombuffer(base64.b64decode(data), np.uint8).reshape(HEIGHT, WIDTH)
+        return Reference(small.astype(np.float32), float(sharpness), (int(width), int(height)))
+
 
 @dataclass
 class View:
@@ -56,13 +68,16 @@ class ViewCheck:
 
     Times are seconds of the stream.
 
+    Args:
+        reference: one that was learned before.
+
     Attributes:
-        reference: None until it is learned; may be set to go on with one that was learned before.
+        reference: None until it is learned.
         view: what the pictures so far say.
     """
 
-    def __init__(self) -> None:
-        self.reference: Reference | None = None
+    def __init__(self, reference: Reference | None = None) -> None:
+        self.reference = reference
         self.view = View()
         self._recent: deque[Look] = deque(maxlen=LEARNED_FROM)
         self._pictures = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.messages import Reason
 from core.settings_reference import reference_markdown
 
 REPOSITORY = Path(__file__).parent.parent
@@ -20,6 +21,12 @@ def test_the_table_of_keys_is_current() -> None:
     assert written == reference_markdown(), (
         "docs/site-file.md is out of date: python -m core.settings_reference > docs/site-file.md"
     )
+
+
+def test_operators_are_told_what_each_reason_means() -> None:
+    text = (REPOSITORY / "docs" / "operating.md").read_text()
+    rows = {line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")}
+    assert [reason for reason in Reason if reason.value not in rows] == []
 
 
 def test_every_dependency_has_its_reason() -> None:

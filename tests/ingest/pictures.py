@@ -68,3 +68,15 @@ def turned(picture: Grey, degrees: float) -> Grey:
     return np.asarray(
         cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8
     )
+
+
+def write_grey(path: Path, pictures: Iterable[Grey]) -> None:
+    """Grey pictures as a video of 10 frames/s."""
+    with av.open(str(path), "w") as container:
+        stream: Any = None
+        for picture in pictures:
+            if stream is None:
+                stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+                stream.height, stream.width, stream.pix_fmt = *picture.shape, "yuv420p"
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="gray")))
+        container.mux(stream.encode(None))

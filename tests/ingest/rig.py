@@ -71,7 +71,7 @@ class Rig:
                 return state
         return None
 
-    def wait_for(self, camera: str, wanted: CameraState, timeout_s: float = 10.0) -> State:
+    def wait_for(self, camera: str, wanted: CameraState, timeout_s: float = 30.0) -> State:
         """The camera's state once it is ``wanted``."""
 
         def reached() -> State | None:
@@ -87,7 +87,7 @@ class Rig:
         entries = self.client.xrange(self.keys.frames(camera))
         return [Frame.from_fields(fields) for _, fields in entries]
 
-    def wait_for_new_frame(self, camera: str, timeout_s: float = 10.0) -> Frame:
+    def wait_for_new_frame(self, camera: str, timeout_s: float = 30.0) -> Frame:
         """The camera's next frame."""
         last = max((frame.seq for frame in self.frames(camera)), default=0)
 

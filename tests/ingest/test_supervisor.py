@@ -10,6 +10,7 @@ import redis
 
 from core.messages import CameraState, Reason, State
 from tests.ingest.http_server import HttpServer
+from tests.ingest.pictures import grey, looking_at, write_grey
 from tests.ingest.rig import STALL_S, Rig, camera_processes
 from tests.rtsp_server import RtspServer
 from tests.waiting import wait_until
@@ -207,3 +208,22 @@ def test_every_frame_of_a_fast_file_reaches_the_workers(
     assert positions == pytest.approx([index / 10 for index in range(100)])
     assert captured_at == [captured_at[0] + index * 100 for index in range(100)]
     assert (state.frames, state.drops) == (100, 0)
+
+
+@pytest.mark.data
+def test_a_camera_that_is_turned_while_its_process_is_gone_is_moved(
+    redis_url: str, data_folder: Path, tmp_path: Path
+) -> None:
+    mall = grey(data_folder / "videos" / "mall_train_640x480.mp4", 4)[:120]
+    video = tmp_path / "gate.mp4"
+    write_grey(video, [looking_at(picture, 0.1, 0.1) for picture in mall])
+    write_grey(tmp_path / "turned.mp4", [looking_at(picture, 0.0, 0.1) for picture in mall])
+    camera = {"id": "gate", "source": str(video), "play": {"pace": "fast"}}
+    with Rig(redis_url, camera) as rig:
+        wait_until(lambda: rig.supervisors["gate"].has_learned_the_view, 30)
+        assert is_usable(rig.state("gate"))
+        (tmp_path / "turned.mp4").replace(video)
+        camera_processes()[0].kill()
+        state = wait_until(lambda: with_reason(rig.state("gate"), Reason.MOVED), 30)
+        assert state is not None
+        assert state.state is CameraState.LIVE
