@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import setup_cameras, setup_versions
 from dashboard.running import running
 from dashboard.setup import behind, is_edited_by_hand, load_from_disk
+from dashboard.setup_audit import show_audit
 from dashboard.setup_background import show_background
 from dashboard.setup_messages import attempt, show_messages, tell
 from dashboard.text import say
@@ -41,6 +42,7 @@ if camera is None:
     setup_cameras.show_list(dashboard)
     setup_cameras.show_add(dashboard)
     setup_versions.show(dashboard)
+    show_audit(dashboard)
 elif camera in known:
     setup_cameras.show_one(dashboard, known[camera])
     show_background(dashboard, known[camera])

@@ -345,6 +345,18 @@ def test_a_person_signs_in_and_out(browser, locked: Locked) -> None:  # type: ig
     context.close()
 
 
+def test_an_admin_reads_who_did_what(browser, locked: Locked) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(locked.address + "/setup")
+    page.get_by_label("User name").fill("chief")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("Who did what").click(timeout=20_000)
+    expect(page.get_by_role("cell", name="signed in").first).to_be_visible()
+    context.close()
+
+
 def test_an_open_page_leads_to_the_login_when_the_session_ends(browser, locked: Locked) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
     context = browser.new_context()
     page = context.new_page()
