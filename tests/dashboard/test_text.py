@@ -84,3 +84,12 @@ def test_the_language_is_the_viewers_choice_or_the_sites() -> None:
     assert chosen_language({"headcount_language": "xx"}) == "en"
     assert chosen_language({}) == "en"
     assert say("level.critical", "ko") == "심각"
+
+
+def test_no_words_are_left_that_nobody_asks_for() -> None:
+    """A key is asked for by its name, or by a name that is put together (``level.${level}``)."""
+    scripts = [path for path in FOLDER.rglob("*") if path.suffix in (".py", ".js")]
+    source = "".join(path.read_text("utf-8") for path in scripts)
+    made = tuple(set(re.findall(r"[\"'`]([a-z_.]+\.)(?:\{|\$\{)", source)))
+    named = {key for key in catalogue() if f'"{key}"' in source or key.startswith(made)}
+    assert catalogue().keys() - named - set(LIVE_WORDS) == set()
