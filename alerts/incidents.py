@@ -146,7 +146,7 @@ class IncidentBook:
             event.peak,
             event.peak_level,
             people=value.smoothed if unit == "persons/m2" else None,
-            detail=_detail(event, self._site.site.language),
+            detail=_detail(event, value, self._site.site.language),
         )
         level = event.previous if event.kind is EventKind.CLEARED else event.level
         self._tell(connection, key, happening, level, now_ms)
@@ -175,7 +175,7 @@ class IncidentBook:
             unit,
             Measured(event.value, event.low, event.high),
             people=value.smoothed if unit == "persons/m2" else None,
-            detail=_detail(event, self._site.site.language),
+            detail=_detail(event, value, self._site.site.language),
             key="" if known else f"trend {camera}/{zone} {event.at_ms}",
         )
         self._tell(connection, key, happening, event.level, now_ms)
@@ -319,8 +319,16 @@ class IncidentBook:
             self.notices_written += len(rows)
 
 
-def _detail(event: Event, language: Language) -> str:
-    """One more sentence for the notice of a level: how long, how sure, how soon."""
+def _detail(event: Event, value: ZoneValue, language: Language) -> str:
+    """More for the notice of a level: how long, how sure, how soon, how dense at most."""
+    said = [_of_event(event, language)]
+    if value.worst is not None and event.kind is not EventKind.CLEARED:
+        text = "Densest place: {density} persons/m2."
+        said.append(say(text, language, density=f"{value.worst:.1f}"))
+    return " ".join(each for each in said if each)
+
+
+def _of_event(event: Event, language: Language) -> str:
     level = say(event.level, language)
     if event.kind is EventKind.APPROACHING and event.reached_in_s is not None:
         text = "At this rate {level} is reached in {time}."

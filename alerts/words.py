@@ -62,6 +62,7 @@ KOREAN = {
     "no worker counts the cameras' frames": "카메라 영상을 계수하는 프로세스가 없습니다",
     "This is a test; no action is needed.": "시험 알림입니다. 조치가 필요 없습니다.",
     "At this rate {level} is reached in {time}.": "이 추세라면 {time} 후 {level}에 도달합니다.",
+    "Densest place: {density} persons/m2.": "최대 밀집 지점 {density}명/㎡.",
     "It lasted {time}.": "지속 시간 {time}.",
     "Probable: the upper end of the interval is at {level}.": "가능성: 상한이 {level} 수준입니다.",
 }

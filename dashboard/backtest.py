@@ -108,21 +108,21 @@ def _replay(
     cell_m2 = 4.0 if zone.ground is None else zone.ground.cell_m2
     try:
         tracker = zone_tracker(zone.levels, levels, run.state.get("area"), cell_m2)
+        return replay_zone(
+            tracker,
+            run.values,
+            camera=camera.id,
+            zone=zone.id,
+            unit=zone.levels.unit,
+            state=run.state,
+            scenes=run.scenes,
+            curve=curve,
+        )
     except ValueError:
         raise BacktestRefusedError(
-            f"{camera.id}/{zone.id}: its area was not known then, so levels in persons/m2 cannot "
-            "be tried on that time"
+            f"{camera.id}/{zone.id}: it was not calibrated in all of that time, so levels in "
+            "persons/m2 cannot be tried on it"
         ) from None
-    return replay_zone(
-        tracker,
-        run.values,
-        camera=camera.id,
-        zone=zone.id,
-        unit=zone.levels.unit,
-        state=run.state,
-        scenes=run.scenes,
-        curve=curve,
-    )
 
 
 def _why(gone: ValuesGoneError, from_ms: int, zone: ZoneInfo) -> str:

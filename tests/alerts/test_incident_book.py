@@ -15,7 +15,7 @@ from alerts.incidents import IncidentBook
 from alerts.outages import Outage
 from core.history import History
 from core.history_schema import incidents, outbox
-from core.settings import Site
+from core.settings import CameraSettings, Site
 from tests.alerts.readings import reading
 
 BEGIN = 1_760_000_400_000  # 2025-10-09 09:00 UTC, a Thursday
@@ -67,6 +67,21 @@ def test_a_clear_says_how_long_it_lasted(history: History) -> None:
     assert (raised.event, cleared.event) == ("raised", "cleared")
     assert "It lasted 4 min." in cleared.body
     assert "Probable" not in raised.body
+
+
+def test_a_notice_of_a_density_says_how_dense_the_densest_place_is(history: History) -> None:
+    of = site()
+    ground = {
+        "picture": [[0.2, 0.5], [0.8, 0.5], [0.95, 0.95], [0.05, 0.95]],
+        "metres": [[0, 0], [12, 0], [12, 8], [0, 8]],
+    }
+    zone = {"id": "all", "polygon": ground["picture"], "ground": ground}
+    camera = CameraSettings.model_validate({"id": "gate-1", "source": "0", "zones": [zone]})
+    of = of.model_copy(update={"cameras": [camera]})
+    play(history, of, [400.0] * 20)  # all in one place, on 96 m2
+    (raised,) = rows(history, outbox)
+    assert "4.2 persons/m2" in raised.title
+    assert "Densest place: " in raised.body
 
 
 def test_a_trend_is_told_without_an_incident_and_says_how_soon(history: History) -> None:

@@ -20,7 +20,9 @@ from alerts import service
 from core.history import History
 from core.history_schema import incidents, raw, raw_blocks, zone_snapshots, zone_states
 from core.messages import Keys
+from core.settings import Zone
 from core.site_file import LoadedSite
+from dashboard.backtest import BacktestRefusedError, backtest
 from headcount.backtest import run_backtest
 from headcount.failures import InputError
 from tests.alerts.readings import reading
@@ -138,6 +140,17 @@ def test_a_replay_is_exactly_the_live_run(
     more = document(site, capsys, iso(BEGIN), iso(told[-1][0]), "gate-1/all.watch=20")
     assert more["added"]
     assert {each["zone"] for each in more["added"]} == {"all"}  # raised earlier, cleared later
+
+    ground = {"picture": [[0.2, 0.5], [0.8, 0.5], [0.95, 0.95], [0.05, 0.95]],
+              "metres": [[0, 0], [12, 0], [12, 8], [0, 8]]}  # fmt: skip
+    camera = site.site.cameras[0]
+    dense = Zone.model_validate({"id": "left", "ground": ground})
+    calibrated = camera.model_copy(update={"zones": [camera.zones[0], dense]})
+    history = History.open(site.site.history.url)
+    with history.snapshot() as connection, pytest.raises(BacktestRefusedError, match="calibrated"):
+        changed = site.site.model_copy(update={"cameras": [calibrated]})
+        backtest(connection, changed, BEGIN, BEGIN + 60_000)
+    history.close()
 
     run_backtest(
         site.path, "2025-10-09T18:00", "2025-10-09T19:20", changes=["gate-1/all.warning=50"],
