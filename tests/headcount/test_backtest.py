@@ -146,9 +146,9 @@ def test_a_replay_is_exactly_the_live_run(
     camera = site.site.cameras[0]
     dense = Zone.model_validate({"id": "left", "ground": ground})
     calibrated = camera.model_copy(update={"zones": [camera.zones[0], dense]})
+    changed = site.site.model_copy(update={"cameras": [calibrated]})
     history = History.open(site.site.history.url)
     with history.snapshot() as connection, pytest.raises(BacktestRefusedError, match="calibrated"):
-        changed = site.site.model_copy(update={"cameras": [calibrated]})
         backtest(connection, changed, BEGIN, BEGIN + 60_000)
     history.close()
 
