@@ -121,7 +121,7 @@ def run_chaos(
         target = Target(broker.url, cameras, shown.clips, receiver, record, signals.stop)
         breaker = Breaker(target, seed, kinds, on_fault)
         address, database = dashboard_address(loaded.site), loaded.site.history.url
-        stack.enter_context(Watch(record, broker.url, address, database))
+        stack.enter_context(Watch(record, broker.url, address, database, signals.stop))
         thread = threading.Thread(
             target=_break, args=(target, breaker, seconds, database), name="chaos", daemon=True
         )

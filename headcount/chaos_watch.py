@@ -108,12 +108,16 @@ class Watch:
     Args:
         url: of the broker; ``api``: address of the dashboard.
         database: URL of the history.
+        ending: set when the site is told to stop, and the API need not answer any more.
     """
 
-    def __init__(self, record: Record, url: str, api: str, database: str) -> None:
+    def __init__(
+        self, record: Record, url: str, api: str, database: str, ending: threading.Event
+    ) -> None:
         self._record = record
         self._api = api
         self._database = database
+        self._ending = ending
         self._history: History | None = None
         self._answered_at: float | None = None
         self._stop = threading.Event()
@@ -161,7 +165,7 @@ class Watch:
             with urllib.request.urlopen(address, timeout=API_TIMEOUT_S) as answer:  # noqa: S310
                 cameras = json.load(answer)
         except (OSError, ValueError):
-            if self._answered_at is not None:
+            if self._answered_at is not None and not self._ending.is_set():
                 silent_s = time.monotonic() - self._answered_at
                 self._record.silent_api_s = max(self._record.silent_api_s, silent_s)
             return

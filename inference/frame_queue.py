@@ -96,7 +96,10 @@ class LiveFrames:
             wanted = limit - len(frames)
             if wanted <= 0:
                 break
-            frames |= self._newest(self._read(order[start : start + wanted], 0))
+            newer = self._newest(self._read(order[start : start + wanted], 0))
+            for camera in newer.keys() & frames.keys():  # a held frame that was overtaken
+                self._count(counter_name("missed", camera), 1)
+            frames |= newer
         if not frames and order and wait_ms > 0:
             frames = self._newest(self._read(order, wait_ms))
         busy_s = frame_s * min(limit, len(frames))
@@ -182,14 +185,17 @@ class LiveFrames:
             self._count(counter_name("missed", frame.camera), missed)
         return True
 
-    def is_fresh(self, frame: Frame, more_s: float = 0.0) -> bool:
+    def is_fresh(self, frame: Frame, more_s: float = 0.0, at_ms: int | None = None) -> bool:
         """Whether a frame will be within its camera's age limit in ``more_s``; counts it if not.
 
         However slow counting seems, a frame younger than half the limit is tried: the estimate
         learns only from frames that are counted.
+
+        Args:
+            at_ms: from when on; from now by default.
         """
         limit_s = self._cameras[frame.camera].age_limit
-        age_s = (self._clock.now_ms() - frame.captured_at) / 1000
+        age_s = ((at_ms or self._clock.now_ms()) - frame.captured_at) / 1000
         if age_s + min(more_s, limit_s / 2) <= limit_s:
             return True
         self._count(counter_name("dropped_old", frame.camera), 1)

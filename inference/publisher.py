@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,24 +91,40 @@ class Publisher:
         self._reading_bytes = 0.0  # of an entry, averaged over the last hundred or so
         self._publish_once = client.register_script(PUBLISH_ONCE)
 
-    def publish(self, counted: Sequence[CountedFrame]) -> None:
+    def publish(
+        self, counted: Sequence[CountedFrame], is_in_time: Callable[[Frame, int], bool]
+    ) -> list[CountedFrame]:
         """Publish a batch in one round trip; the reading of a must-count frame exactly once.
+
+        Args:
+            is_in_time: whether a live frame may be published at an instant, ms UTC: a worker may
+                have been stopped while it counted it.
+
+        Returns:
+            What was published.
 
         Raises:
             redis.RedisError: the broker is away or takes no more.
         """
         pipeline = self._client.pipeline(transaction=False)
+        published = []
         for item in counted:
-            if item.entry is None:
-                fields = self._fields(item)
+            reading = self.reading(item)
+            fields = self._fields(reading)
+            if item.entry is not None:
+                if not self._published_once(item, item.entry, fields):
+                    continue
+            elif is_in_time(item.frame, reading.published_at):
                 pipeline.xadd(
                     self._readings_of(item), fields, maxlen=self.readings_kept, approximate=True
                 )
-            elif not self._published_once(item, item.entry):
+            else:
                 continue
             self._add_picture(pipeline, item)
+            published.append(item)
         if len(pipeline):
             pipeline.execute()
+        return published
 
     @property
     def readings_kept(self) -> int:
@@ -116,9 +132,9 @@ class Publisher:
         most = READINGS_BYTES / self._keys.shards / max(1.0, self._reading_bytes)
         return max(READINGS_KEPT_AT_LEAST, min(READINGS_KEPT, int(most)))
 
-    def _fields(self, item: CountedFrame) -> dict[Any, Any]:
-        """The entry of a counted frame's reading."""
-        fields = fields_of(self.reading(item))
+    def _fields(self, reading: Reading) -> dict[Any, Any]:
+        """A reading's entry."""
+        fields = fields_of(reading)
         size = ENTRY_BYTES + sum(len(value) for value in fields.values())
         share = 0.01 if self._reading_bytes else 1.0
         self._reading_bytes += share * (size - self._reading_bytes)
@@ -160,14 +176,14 @@ class Publisher:
     def _readings_of(self, item: CountedFrame) -> str:
         return self._keys.readings(self._keys.shard(item.frame.camera))
 
-    def _published_once(self, item: CountedFrame, entry: bytes) -> bool:
+    def _published_once(self, item: CountedFrame, entry: bytes, fields: dict[Any, Any]) -> bool:
         """Publish a must-count frame's reading, unless somebody has done it."""
         stream = self._keys.frames(item.frame.camera)
-        fields = [part for pair in self._fields(item).items() for part in pair]
+        parts = [part for pair in fields.items() for part in pair]
         return bool(
             self._publish_once(
                 keys=[stream, f"{stream}:counted", self._readings_of(item)],
-                args=[WORKERS_GROUP, entry, item.frame.seq, self.readings_kept, *fields],
+                args=[WORKERS_GROUP, entry, item.frame.seq, self.readings_kept, *parts],
             )
         )
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from models.counter import CrowdReading
 
 WAIT_MS = 1000  # for a frame; also how soon a stop is noticed
-PUBLISHING_S = 0.05  # from the model's answer to the reading on its stream
 RECORDED_WAIT_S = 0.05  # between looks at recorded files that have nothing new
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 5.0
@@ -148,18 +147,17 @@ class Worker:
             return
         start = time.perf_counter()
         counted = self._counted(taken)
-        in_time = [item for item in counted if self._is_in_time(item)]
-        self._publisher.publish(in_time)
+        published = self._publisher.publish(counted, self._is_in_time)
         elapsed_ms = (time.perf_counter() - start) * 1000
         if counted:
             self._capacity.add_frames(elapsed_ms, len(counted))
-        for item in in_time:
+        for item in published:
             self._count(counter_name("frames", item.frame.camera), 1)
             self._count("headcount_inference_seconds_total", item.result.ms / 1000)
 
-    def _is_in_time(self, item: CountedFrame) -> bool:
-        """Whether a counted frame may still be published: never as a live value beyond its age."""
-        return item.entry is not None or self._live.is_fresh(item.frame, PUBLISHING_S)
+    def _is_in_time(self, frame: Frame, published_at: int) -> bool:
+        """Whether a live frame may still be published: never beyond its age limit."""
+        return self._live.is_fresh(frame, at_ms=published_at)
 
     def _take(self, limit: int) -> list[_Taken]:
         """Live frames first, as they age; recorded ones fill the batch, one at least."""
