@@ -4,11 +4,14 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import psutil
 import pytest
 import redis
 
 from core.messages import CameraState, Reason, State
+from ingest.picture import encode_jpeg
+from tests.ingest.hostile import write_mjpeg
 from tests.ingest.http_server import HttpServer
 from tests.ingest.pictures import grey, looking_at, write_grey
 from tests.ingest.rig import STALL_S, Rig, camera_processes
@@ -227,3 +230,19 @@ def test_a_camera_that_is_turned_while_its_process_is_gone_is_moved(
         state = wait_until(lambda: with_reason(rig.state("gate"), Reason.MOVED), 30)
         assert state is not None
         assert state.state is CameraState.LIVE
+
+
+def test_another_codec_size_and_time_base_are_survived(
+    redis_url: str, videos: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "camera.mp4"
+    source.write_bytes((videos / "short.mp4").read_bytes())
+    with av.open(str(videos / "hall.mp4")) as container:
+        jpegs = [encode_jpeg(frame, 640) for frame in container.decode(video=0)]
+    with Rig(redis_url, {"id": "camera", "source": str(source)}) as rig:
+        assert rig.wait_for_new_frame("camera").width == 320
+        before = camera_processes()
+        write_mjpeg(tmp_path / "other.avi", jpegs).replace(source)
+        wait_until(lambda: rig.wait_for_new_frame("camera").width == 640, 20)
+        assert camera_processes() == before, "nothing had to be replaced"
+        assert is_usable(rig.state("camera"))
