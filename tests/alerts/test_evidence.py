@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import queue
@@ -179,6 +180,17 @@ def test_without_pictures_the_evidence_is_the_crowd_map_and_the_heads_alone(
     assert room.files().keys() == {"warning-map.png", "warning-heads.json"}
     assert room.keeper.snapshot(1, "gate-1") is None
     assert {path.name for path in (room.folder / "1").iterdir()} == {*room.files(), CHECKSUMS}
+
+
+def test_a_camera_may_have_less_than_its_site(rooms: Callable[..., Room]) -> None:
+    room = rooms(pictures="full")
+    site = room.loaded.site
+    private = site.cameras[0].model_copy(update={"privacy": "none"})
+    changed = site.model_copy(update={"cameras": [private]})
+    room.keeper.use(dataclasses.replace(room.loaded, site=changed))  # as a reload does
+    room.keeper.take(room.occasion(room.picture(room.now)))
+    wait_until(lambda: room.files())
+    assert room.files().keys() == {"warning-map.png", "warning-heads.json"}
 
 
 def test_a_picture_that_is_gone_is_said_and_the_rest_is_kept(rooms: Callable[..., Room]) -> None:

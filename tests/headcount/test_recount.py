@@ -43,10 +43,15 @@ def crowd_jpeg() -> bytes:
 
 @pytest.fixture
 def evidence(
-    make_site: MakeSite, tmp_path: Path, redis_url: str, redis_client: redis.Redis
+    request: pytest.FixtureRequest,
+    make_site: MakeSite,
+    tmp_path: Path,
+    redis_url: str,
+    redis_client: redis.Redis,
 ) -> tuple[Path, Reading]:
     """The folder of an incident's evidence, and its reading, made as by a worker."""
-    loaded = make_site(tmp_path)
+    allowed = getattr(request, "param", "full")
+    loaded = make_site(tmp_path, privacy={"pictures": allowed})
     counter, clock, keys = Counter.load("tiny", device="cpu"), Clock(redis_client), Keys()
     now = clock.now_ms()
     frame = Frame(
@@ -60,9 +65,10 @@ def evidence(
         clock,
         model=ModelIdentity(counter.name, counter.weights_hash, steps=1),
         worker="worker-1",
-        pictures={"gate-1": "full"},
+        pictures={"gate-1": allowed},
     )
-    publisher.publish([CountedFrame(frame, picture, result, max_side=MAX_SIDE)])
+    item = CountedFrame(frame, picture, result, max_side=MAX_SIDE)
+    publisher.publish([item], lambda _frame, _now: True)
     entries: Any = redis_client.xrange(keys.readings(0))
     reading = Reading.from_fields(entries[0][1])
     history = History.open(loaded.site.history.url)
@@ -117,3 +123,23 @@ def test_a_changed_picture_is_no_evidence(evidence: tuple[Path, Reading]) -> Non
     picture.write_bytes(picture.read_bytes() + b"x")
     assert counted_then(picture) is None
     assert counted_then(evidence[0] / "warning-heads.json") is None
+
+
+@pytest.mark.parametrize("evidence", ["blurred"], indirect=True)
+def test_with_blurred_pictures_the_evidence_is_blurred_and_count_says_so(
+    evidence: tuple[Path, Reading], capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = evidence[0] / "warning-picture.jpg"
+    sharp, kept = (decode_picture(data) for data in (crowd_jpeg(), picture.read_bytes()))
+    assert cv2.Laplacian(kept, cv2.CV_64F).var() < 0.01 * cv2.Laplacian(sharp, cv2.CV_64F).var()
+    count_files(
+        [picture], weights="tiny", steps=None, max_side=None, every_s=1.0, device="cpu",
+        as_json=True, overlay=None,
+    )  # fmt: skip
+    assert "was blurred after it was counted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("evidence", ["none"], indirect=True)
+def test_without_pictures_there_is_only_what_was_counted(evidence: tuple[Path, Reading]) -> None:
+    names = {path.name for path in evidence[0].iterdir()}
+    assert names == {"warning-map.png", "warning-heads.json", "SHA256SUMS"}
