@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -126,6 +128,18 @@ def query_flag(request: Request, name: str) -> bool:
     if text in ("false", "0", "no", ""):
         return False
     raise bad_request(f"{name}={text!r}; allowed are true and false")
+
+
+def csv_answer(
+    rows: Sequence[Mapping[str, object]], columns: Sequence[str], filename: str
+) -> Response:
+    """Rows as a CSV file to be saved; what is not known is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
 
 async def json_body(request: Request, limit: int = 16_384) -> dict[str, Any]:

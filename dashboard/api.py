@@ -13,10 +13,12 @@ from starlette.routing import BaseRoute, Route
 from core import history as history_queries
 from core.audit import record_audit
 from core.history_schema import incidents
+from core.history_series import VALUES
 from core.settings import CameraSettings
 from dashboard.answers import (
     bad_request,
     conflict,
+    csv_answer,
     iso,
     json_body,
     not_found,
@@ -29,6 +31,7 @@ from dashboard.values import CameraValue
 from dashboard.viewer import Viewer, require_camera, viewer_of
 
 STEPS = ("1s", "1m", "1h", "1d", "auto")
+FORMATS = ("json", "csv")
 NOTE_LIMIT = 2000  # characters
 DEFAULT_SPAN_MS = 3600 * 1000
 INSTANTS = ("raised_at", "cleared_at", "acknowledged_at")
@@ -115,6 +118,9 @@ class Api:
         step = query.get("step", "auto")
         if step not in STEPS:
             raise bad_request(f"step={step!r}; allowed are {', '.join(STEPS)}")
+        form = query.get("format", "json")
+        if form not in FORMATS:
+            raise bad_request(f"format={form!r}; allowed are {', '.join(FORMATS)}")
         to_ms = query_instant(request, "to", self.zone)
         to_ms = self.dashboard.values.now_ms() if to_ms is None else to_ms
         from_ms = query_instant(request, "from", self.zone)
@@ -128,7 +134,10 @@ class Api:
                 )
         except ValueError as error:  # more rows than anybody can use
             raise bad_request(str(error)) from None
-        return JSONResponse([{**row, "at": iso(row["at"])} for row in rows])
+        shown = [{**row, "at": iso(row["at"])} for row in rows]
+        if form == "csv":
+            return csv_answer(shown, ("at", *VALUES), f"{settings.id}-{zone}.csv")
+        return JSONResponse(shown)
 
     def incidents(self, request: Request) -> Response:
         camera = request.query_params.get("camera")

@@ -255,3 +255,15 @@ def test_a_method_that_a_route_lacks_is_refused_in_json(dashboard: RunningDashbo
 
     assert answer.status_code == 405
     assert answer.json()["error"]
+
+
+def test_history_comes_as_a_csv_file_too(fed: RunningDashboard) -> None:
+    query = {"camera": "hall", "zone": "floor", "step": "1m", "format": "csv"}
+    answer = fed.http.get("/api/v1/history", params=query)
+
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="hall-floor.csv"'
+    lines = answer.text.splitlines()
+    assert lines[0].startswith("at,count_mean,count_max,low,high,density_max,unknown_share")
+    assert len(lines) == 62  # the minutes of the last hour, and the one that is open
+    assert fed.http.get("/api/v1/history", params={**query, "format": "xml"}).status_code == 400
