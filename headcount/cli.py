@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from headcount import users
+from headcount import db, users
 from headcount.failures import report
 
 # OpenCV reads this when it is loaded: a picture that claims more pixels is refused, not allocated
@@ -28,11 +28,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-db = typer.Typer(help="Look after the history database.", no_args_is_help=True)
 bench = typer.Typer(
     help="Measure how fast and how steady Headcount is on this machine.", no_args_is_help=True
 )
-app.add_typer(db, name="db", rich_help_panel="Look after it")
+app.add_typer(db.app, name="db", rich_help_panel="Look after it")
 app.add_typer(bench, name="bench", rich_help_panel="Look after it")
 app.add_typer(users.app, name="users", rich_help_panel="Look after it")
 
@@ -267,39 +266,6 @@ def backtest(
     from headcount.backtest import run_backtest
 
     run_backtest(site, begin, end, changes=changes or [], as_json=as_json)
-
-
-@db.command("upgrade")
-def db_upgrade(site: SiteFile) -> None:
-    """Bring the history database to this version's schema (services also do it at their start)."""
-    from headcount.database import upgrade
-
-    upgrade(site)
-
-
-@db.command("backup")
-def db_backup(
-    site: SiteFile,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; must not exist.")],
-) -> None:
-    """Write a consistent copy of the history as one SQLite file, while the services run."""
-    from headcount.database import backup
-
-    backup(site, out)
-
-
-@db.command("restore")
-def db_restore(
-    site: SiteFile,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What db backup wrote.")],
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Also where the history holds data: they are lost.")
-    ] = False,
-) -> None:
-    """Put a backup in the place of the history, SQLite or PostgreSQL; stop the services first."""
-    from headcount.database import restore
-
-    restore(site, file, replace=replace)
 
 
 @bench.command("chain")
