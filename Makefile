@@ -20,7 +20,7 @@ help:
 	@echo "make lint        ruff, mypy, import rules"
 	@echo "make format      format the code"
 	@echo "make bench       what this machine has and how fast it counts"
-	@echo "make screenshot  docs/images/wall.png, from the running demo"
+	@echo "make screenshot  docs/images/wall.jpg, from the running demo"
 	@echo "make install     .venv with the headcount command (GPU=1 for CUDA)"
 	@echo "make clean       remove .venv and caches"
 
@@ -64,7 +64,7 @@ bench: $(STAMP)
 	$(BIN)/headcount doctor
 
 screenshot: $(STAMP)
-	$(BIN)/python docs/screenshot.py docs/images/wall.png
+	$(BIN)/python docs/screenshot.py
 
 clean:
 	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -64,15 +64,15 @@ class Shot:
     window: tuple[int, int] = (1600, 900)
     light: bool = False
     press: str = ""  # the label of a button
+    sign: str = "article.tile[data-picture=yes]"  # what is there when the page is ready
 
 
 SHOTS = [
-    Shot("wall", "/"),
     Shot("wall-ko", "/?monitor=1", "ko"),
-    Shot("camera", "/camera?camera=cam-1", press="24 h"),
-    Shot("incidents", "/incidents"),
-    Shot("system", "/system", light=True),
-    Shot("phone-ko", "/incidents", "ko", (390, 844)),
+    Shot("camera", "/camera?camera=cam-1", press="24 h", sign=".tile[data-picture=yes]"),
+    Shot("incidents", "/incidents", sign=".incident"),
+    Shot("system", "/system", light=True, sign=".headcount table"),
+    Shot("phone-ko", "/incidents", "ko", (390, 844), sign=".incident"),
 ]
 
 
@@ -193,7 +193,8 @@ def photograph(browser: Browser, address: str, shot: Shot) -> None:
         context.add_init_script("localStorage.setItem('stActiveTheme-/-v2', '\"Light\"')")
     page = context.new_page()
     page.goto(address + shot.path)
-    page.wait_for_timeout(6000)
+    page.locator(shot.sign).first.wait_for(timeout=60_000)
+    page.wait_for_timeout(5000)  # pictures and the chart's rows
     if shot.press:
         page.get_by_role("button", name=shot.press, exact=True).click()
         page.wait_for_timeout(3000)
