@@ -171,7 +171,7 @@ def test_with_a_login_the_dashboard_may_listen_anywhere() -> None:
 
 @pytest.mark.parametrize("url", ["cctv.example", "https://a/b", "ftp://a", "https://u:p@a"])
 def test_a_public_url_is_an_origin(url: str) -> None:
-    with pytest.raises(ValueError, match="https://cctv.example"):
+    with pytest.raises(ValueError, match=r"https://cctv.example"):
         Site.model_validate(
             {"cameras": [{"id": "a", "source": "0"}], "dashboard": {"public_url": url}}
         )
