@@ -158,6 +158,15 @@ def test_the_camera_page_switches_overlay_zone_and_range(
     page.get_by_role("button", name="people/m²").click()
 
     expect(page.locator("svg.chart .chart-levels text").first).to_have_text("Watch 3")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export CSV").click()
+    assert download.value.suggested_filename == "hall-floor.csv"
+    assert download.value.path().read_text().startswith("at,count_mean,")
+    assert page.get_by_role("button", name="Later").is_disabled()
+    page.get_by_role("button", name="Earlier").click()
+    expect(page.locator(".chart-message")).to_have_text("Nothing was recorded in this time.")
+    page.get_by_role("button", name="Later").click()
+    expect(page.get_by_role("button", name="Later")).to_be_disabled()
     assert visit.errors == []
     assert visit.external() == []
 
