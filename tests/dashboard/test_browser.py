@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from core.messages import Reason
 from tests.dashboard.conftest import (
@@ -19,6 +19,7 @@ from tests.dashboard.conftest import (
     free_port,
     write_site,
 )
+from tests.dashboard.feeder import WIDTH, a_picture
 from tests.waiting import wait_until
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -255,3 +256,32 @@ def test_a_lost_connection_is_told_and_comes_back(
             expect(count).to_have_text("19")
             expect(banner).to_be_empty()
             context.close()
+
+
+def test_evidence_is_shown_with_its_incident(visit: Visit, fed: RunningDashboard) -> None:
+    """The API's answer is played here; `test_evidence.py` has the real files."""
+    number = fed.feeder.incident(camera="gate", zone="all", unit="persons", peak=14)
+    folder = f"/api/v1/incidents/{number}/evidence"
+
+    def with_files(route: Route) -> None:
+        answer = route.fetch()
+        rows = answer.json()
+        for row in rows:
+            if row["id"] == number:
+                row["evidence"] = [f"{folder}/picture.jpg", f"{folder}/clip.mp4"]
+        route.fulfill(response=answer, json=rows)
+
+    visit.page.route("**/api/v1/incidents?**", with_files)
+    picture = a_picture()
+    visit.page.route(
+        f"**{folder}/picture.jpg",
+        lambda route: route.fulfill(body=picture, content_type="image/jpeg"),
+    )
+    page = visit.open("/incidents")
+    box = page.locator(f"#incident-{number}")
+
+    expect(box.get_by_role("link", name="picture.jpg")).to_be_visible()
+    expect(box.get_by_role("link", name="clip.mp4")).to_have_attribute("target", "_blank")
+    canvas = box.locator("canvas.evidence-picture")
+    wait_until(lambda: canvas.evaluate("node => node.width") == WIDTH, every_s=0.1)
+    assert visit.errors == []
