@@ -71,7 +71,7 @@ def test_check_accepts_the_example() -> None:
     example = Path(__file__).parent.parent.parent / "configs" / "example.yaml"
     result = headcount("check", example, "--no-measure")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "3 cameras, 3 zones, 1 notification channel" in result.stdout
+    assert "3 cameras, 3 zones, 2 notification channels" in result.stdout
 
 
 def test_a_site_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_health_without_heartbeats_is_1(tmp_path: Path, redis_url: str) -> None:
 def test_notify_test_without_channels_says_so(tmp_path: Path) -> None:
     result = headcount("notify-test", write_site(tmp_path))
     assert result.returncode == 1
-    assert "alerts.channels" in result.stderr
+    assert "neither channels nor mqtt" in result.stderr
 
 
 def test_db_upgrade_makes_and_backup_copies_the_history(tmp_path: Path) -> None:
