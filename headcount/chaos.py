@@ -101,6 +101,7 @@ def run_chaos(
     """
     require_weights(WEIGHTS)
     shown = scenery(WEIGHTS, MAX_SIDE)
+    spared = frozenset(child.pid for child in psutil.Process().children(recursive=True))
     with ExitStack() as stack:
         cameras = stack.enter_context(_cameras(shown))
         record = Record(Rules(0.0, 0.0, shown.level, RAISE_AFTER_S, CLEAR_AFTER_S))
@@ -118,7 +119,7 @@ def run_chaos(
         )
         signals = stack.enter_context(StopSignals())
         broker = stack.enter_context(site_broker(loaded.site))
-        target = Target(broker.url, cameras, shown.clips, receiver, record, signals.stop)
+        target = Target(broker.url, cameras, shown.clips, receiver, record, signals.stop, spared)
         breaker = Breaker(target, seed, kinds, on_fault)
         address, database = dashboard_address(loaded.site), loaded.site.history.url
         stack.enter_context(Watch(record, broker.url, address, database, signals.stop))
@@ -130,7 +131,9 @@ def run_chaos(
         thread.join(timeout=30)
     record.written = written_notices(loaded.site.history.url)
     record.left_behind = [
-        " ".join(child.cmdline()[:5]) for child in psutil.Process().children(recursive=True)
+        " ".join(child.cmdline()[:5])
+        for child in psutil.Process().children(recursive=True)
+        if child.pid not in spared
     ]
     return record
 

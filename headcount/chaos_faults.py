@@ -46,9 +46,14 @@ class Target:
     receiver: Receiver
     record: Record
     stop: threading.Event
+    spared: frozenset[int] = frozenset()  # ids of processes that do not belong to the site
 
     def processes(self, role: str) -> list[psutil.Process]:
-        return [each for each in psutil.Process().children(recursive=True) if role_of(each) == role]
+        return [
+            each
+            for each in psutil.Process().children(recursive=True)
+            if each.pid not in self.spared and role_of(each) == role
+        ]
 
     def process(self, role: str) -> psutil.Process:
         """One process of the role; waits for it, since it may just be started again.
