@@ -151,8 +151,7 @@ class Counter:
         read = [read_map(x, self.recipe.reading) for x in inside]
         counts = _mean_counts(read, density_inside(sampled.density, height, width))
         share = self.recipe.density_share
-        blend = (1 - share) * counts.mass + share * counts.density
-        count = self.recipe.correction(blend)
+        count = (1 - share) * counts.mass + share * counts.density
         # Heads come from the first sample: an average of maps has blurred ones.
         heads = read[0].heads.copy()
         total = float(heads[:, 2].sum())

@@ -15,7 +15,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from models.correction import NO_CORRECTION, Correction
 from models.interval import COVERAGES, Interval
 from models.network import CrowdDiffusion, NetworkConfig
 from models.reading import ReadingSettings
@@ -39,7 +38,6 @@ class Recipe:
     reading: ReadingSettings
     density_share: float  # of the regression control in the reported count; 0 is the map alone
     intervals: tuple[Interval, ...]  # one for each S and K that was calibrated
-    correction: Correction = NO_CORRECTION
     quantise: bool = False  # decode the sampled latent through the codebook
 
 
@@ -77,9 +75,6 @@ def load_weights(name: str | Path) -> LoadedWeights:
                 reading=ReadingSettings(**recipe["reading"]),
                 density_share=float(recipe["density_share"]),
                 intervals=tuple(map(Interval.from_json, recipe["intervals"])),
-                correction=Correction(
-                    tuple(recipe["correction"]["centres"]), tuple(recipe["correction"]["factors"])
-                ),
                 quantise=bool(recipe["quantise"]),
             ),
         )

@@ -61,11 +61,8 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
         if os.geteuid() == 0:
             as_user |= _unprivileged(folder)
         data = folder / "data"
-        _run(
-            [programs / "initdb", "-D", data, "-U", "headcount", "-A", "trust", "-E", "UTF8"]
-            + ["--locale=C", "--no-sync"],
-            as_user,
-        )
+        kind = ("-U", "headcount", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        _run([programs / "initdb", "-D", data, *kind], as_user)
         options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=60"
         start = [programs / "pg_ctl", "-D", data, "-l", folder / "log", "-o", options]
         _run([*start, "-w", "-t", str(START_LIMIT_S), "start"], as_user)

@@ -17,9 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from models.conditioner import density_inside
-from models.correction import NO_CORRECTION, Correction, by_folds
-from models.correction import fit as fit_correction
-from models.correction import relative_error as relative_error_of
 from models.counter import Counter
 from models.crowd_map import KERNEL_SUM
 from models.frames import frame_tensor
@@ -107,20 +104,6 @@ def choose_reading(drawn: Sequence[Drawn]) -> tuple[ReadingSettings, float]:
     return best, best_f1
 
 
-def choose_correction(
-    counter: Counter, items: Sequence[Annotated], names: Sequence[str]
-) -> tuple[Correction, dict[str, float]]:
-    """The correction of the count by band, or none where it does not help on other folds."""
-    readings = (counter.count([item.picture()], max_side=LARGEST_SIDE)[0] for item in items)
-    counts = np.array([reading.count for reading in readings])
-    true = np.array([len(item.heads) for item in items], np.float64)
-    before = relative_error_of(counts, true, names)
-    after = relative_error_of(by_folds(counts, true), true, names)
-    figures = {"relative error uncorrected": before, "relative error corrected, by folds": after}
-    helps = after * GOOD_ENOUGH < before
-    return (fit_correction(counts, true) if helps else NO_CORRECTION), figures
-
-
 def random_polygon(rng: np.random.Generator) -> shapely.Polygon:
     """A zone as people draw it: a convex polygon on the unit square, of any size above 3 %."""
     while True:
@@ -190,11 +173,6 @@ def choose_recipe(
     # The counter folds the network's weights, so it gets a copy.
     counter = Counter(LoadedWeights("", "", copy.deepcopy(network), uncalibrated), "cpu")
     items = [item for of_set in calibration.values() for item in of_set]
-    names = [name for name, of_set in calibration.items() for _ in of_set]
-    correction, found = choose_correction(counter, items, names)
-    figures |= found
-    recipe = replace(uncalibrated, correction=correction)
-    counter.recipe = recipe
     intervals = []
     for s, k in ((1, 1), (2, 1), (4, 1), (steps, SAMPLES)):
         residuals, groups = interval_residuals(counter, items, s, k)
@@ -204,4 +182,4 @@ def choose_recipe(
         for name, rows in (("pictures", whole), ("polygons", ~whole)):
             figures[f"coverage on {name}, S = {s}, K = {k}"] = float(held[rows].mean())
             figures[f"width on {name}, S = {s}, K = {k}"] = float(width[rows].mean())
-    return replace(recipe, intervals=tuple(intervals)), figures
+    return replace(uncalibrated, intervals=tuple(intervals)), figures

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from core.camera_id import suggested_id
 from core.messages import Reason
 from core.site_file import load_site
-from core.camera_id import suggested_id
 from headcount.init import Probed, site_text
 from ingest.probe import ProbeResult
 from ingest.source_error import SourceError
