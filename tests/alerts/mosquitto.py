@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import shutil
 import socket
@@ -41,9 +42,10 @@ class Mosquitto:
         make = shutil.which("mosquitto_passwd", path="/usr/bin:/usr/sbin")
         assert make is not None
         subprocess.run([make, "-b", "-c", str(passwords), USER, PASSWORD], check=True)
-        passwords.chmod(0o644)  # mosquitto gives its rights up when it is started by root
         (folder / "mosquitto.conf").write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\n"
+            # Started by root it would give its rights up, and with them the folder of the test.
+            f"user {getpass.getuser()}\nlistener {self.port} 127.0.0.1\nallow_anonymous false\n"
+            f"password_file {passwords}\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -52,8 +54,6 @@ class Mosquitto:
         return f"mqtt://{USER}:{PASSWORD}@127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        for folder in (self._folder, *self._folder.parents[:3]):
-            folder.chmod(folder.stat().st_mode | 0o055)
         self._process = subprocess.Popen(
             [self._program, "-c", str(self._folder / "mosquitto.conf")],
             stdout=subprocess.DEVNULL,
