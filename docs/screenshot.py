@@ -30,6 +30,7 @@ from core.history import History
 from core.site_file import load_site
 from headcount.demo import clips_folder
 from scenes.scene import CYCLE
+from tests.chromium import FLAGS
 from tests.dashboard.conftest import SERVICE, free_port
 from tests.dashboard.staging import StagedFeeder, staged_site
 
@@ -38,15 +39,6 @@ READY_WITHIN_S = 300.0  # the scene is rendered first
 WATCH_S = 55.0  # until the scene has filled and the charts have something to show
 QUALITY = 82
 BROWSER = ("chromium", "chromium-browser", "google-chrome")
-BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOUR_MS = 3_600_000
 NOTES = {
     "en": ("M. Weber", "Second door opened, steward at the stairs"),
@@ -80,7 +72,7 @@ SHOTS = [
 def launched() -> Iterator[Browser]:
     executable = next((path for name in BROWSER if (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield browser
         browser.close()
 

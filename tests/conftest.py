@@ -10,9 +10,11 @@ from typing import Any, Protocol
 import pytest
 import redis
 import yaml
+from playwright.sync_api import Browser
 
 from core.broker import LocalBroker, connect
 from core.site_file import LoadedSite, load_site
+from tests.chromium import chromium
 from tests.postgresql import NoPostgresqlError, PostgresqlServer, postgresql_server
 
 REPOSITORY = Path(__file__).parent.parent
@@ -96,3 +98,10 @@ def make_site() -> MakeSite:
         return load_site(path)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser, for one file of tests."""
+    with chromium() as started:
+        yield started

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import warnings
 from collections.abc import Iterator
@@ -13,10 +12,8 @@ from typing import Any
 
 import apprise
 import pytest
-import redis
 
-from core.broker import connect, find_server
-from tests.waiting import wait_until
+from tests.restartable_broker import RestartableBroker
 
 
 class Receiver:
@@ -76,41 +73,10 @@ class Receiver:
         self._thread.join()
 
 
-class RestartedBroker:
-    """A Redis of a test's own that comes back empty on the same socket."""
-
-    def __init__(self, folder: Path) -> None:
-        self._socket = folder / "redis.sock"
-        self.url = f"unix://{self._socket}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [find_server(), "--port", "0", "--unixsocket", str(self._socket), "--save", ""],
-            stdout=subprocess.DEVNULL,
-        )
-        wait_until(self._answers)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def _answers(self) -> bool:
-        try:
-            with connect(self.url) as client:
-                return bool(client.ping())
-        except (redis.RedisError, OSError):
-            return False
-
-
 @pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[RestartedBroker]:
-    broker = RestartedBroker(tmp_path)
-    broker.start()
-    yield broker
-    broker.stop()
+def own_broker(tmp_path: Path) -> Iterator[RestartableBroker]:
+    with RestartableBroker(tmp_path) as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import redis
 from alerts.reading_stream import ReadingStream
 from core.broker import connect
 from core.messages import ALERTS_GROUP, Keys
-from tests.alerts.conftest import RestartedBroker
 from tests.alerts.readings import reading
+from tests.restartable_broker import RestartableBroker
 
 KEYS = Keys()
 
@@ -86,7 +86,7 @@ def test_entries_trimmed_while_pending_do_not_stop_the_stream(
     successor.close()
 
 
-def test_a_broker_that_comes_back_empty_is_read_on(own_broker: RestartedBroker) -> None:
+def test_a_broker_that_comes_back_empty_is_read_on(own_broker: RestartableBroker) -> None:
     stream = ReadingStream(own_broker.url, KEYS, 0)
     with connect(own_broker.url) as client:
         publish(client, 1)

@@ -34,9 +34,10 @@ from core.history_schema import (
 from core.live import LiveView
 from core.messages import ALERTS_GROUP, CameraState, Heartbeat, Keys, Reason, Service, State
 from core.site_file import LoadedSite
-from tests.alerts.conftest import Receiver, RestartedBroker
+from tests.alerts.conftest import Receiver
 from tests.alerts.readings import reading
 from tests.conftest import MakeSite
+from tests.restartable_broker import RestartableBroker
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -358,7 +359,7 @@ def test_a_camera_that_goes_blind_is_an_incident_and_its_crowd_is_unseen(
 
 
 def test_a_broker_that_went_away_and_came_back_empty_is_read_on(
-    site: Site, own_broker: RestartedBroker, receiver: Receiver
+    site: Site, own_broker: RestartableBroker, receiver: Receiver
 ) -> None:
     with running(site.loaded, own_broker.url):
         with connect(own_broker.url) as client:

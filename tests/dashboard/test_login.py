@@ -22,7 +22,7 @@ from dashboard.lasting import Lasting
 from dashboard.login import own_path
 from dashboard.login_limits import ACCOUNT, PAIR, LoginLimits
 from tests.dashboard.locked import HIDDEN, PASSWORD, SEEN, Locked, locked_dashboard
-from tests.dashboard.test_browser import PHONE, browser  # noqa: F401
+from tests.dashboard.test_browser import PHONE
 from tests.waiting import wait_until
 
 
@@ -318,7 +318,7 @@ def test_a_form_without_end_is_refused(locked: Locked) -> None:
     assert (answer.status_code, many.status_code) == (400, 400)
 
 
-def test_a_person_signs_in_and_out(browser, locked: Locked) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+def test_a_person_signs_in_and_out(browser, locked: Locked) -> None:  # type: ignore[no-untyped-def]
     context = browser.new_context(viewport=PHONE, color_scheme="light")
     page = context.new_page()
     errors: list[str] = []
@@ -345,7 +345,7 @@ def test_a_person_signs_in_and_out(browser, locked: Locked) -> None:  # type: ig
     context.close()
 
 
-def test_an_admin_reads_who_did_what(browser, locked: Locked) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+def test_an_admin_reads_who_did_what(browser, locked: Locked) -> None:  # type: ignore[no-untyped-def]
     context = browser.new_context()
     page = context.new_page()
     page.goto(locked.address + "/setup")
@@ -357,7 +357,7 @@ def test_an_admin_reads_who_did_what(browser, locked: Locked) -> None:  # type: 
     context.close()
 
 
-def test_an_open_page_leads_to_the_login_when_the_session_ends(browser, locked: Locked) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+def test_an_open_page_leads_to_the_login_when_the_session_ends(browser, locked: Locked) -> None:  # type: ignore[no-untyped-def]
     context = browser.new_context()
     page = context.new_page()
     page.goto(locked.address + "/system")

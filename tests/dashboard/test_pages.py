@@ -19,7 +19,7 @@ from core.site_file import load_site
 from dashboard.text import catalogue
 from tests.dashboard.conftest import RunningDashboard, answers, dashboard_process, free_port
 from tests.dashboard.feeder import Feeder, a_picture
-from tests.dashboard.test_browser import MONITOR, PATIENCE_MS, PHONE, Visit, browser  # noqa: F401
+from tests.dashboard.test_browser import MONITOR, PATIENCE_MS, PHONE, Visit
 from tests.waiting import wait_until
 
 PAGES = ("/", "/camera?camera=hall", "/incidents", "/system", "/model", "/setup")
@@ -81,7 +81,7 @@ def incident(fed: RunningDashboard) -> int:
 @pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.usefixtures("incident")
 def test_every_page_is_usable(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     fed: RunningDashboard,
     size: dict[str, int],
     language: str,
@@ -116,7 +116,7 @@ def serious(page: Page) -> list[str]:
     ]
 
 
-def test_light_colours_can_be_read_too(browser: Browser, fed: RunningDashboard) -> None:  # noqa: F811
+def test_light_colours_can_be_read_too(browser: Browser, fed: RunningDashboard) -> None:
     context = browser.new_context(viewport=MONITOR)  # type: ignore[arg-type]
     visit = Visit(context.new_page(), fed.address)
     page = open_page(visit, "/")
@@ -129,7 +129,7 @@ def test_light_colours_can_be_read_too(browser: Browser, fed: RunningDashboard) 
     context.close()
 
 
-def test_a_viewer_chooses_the_language(browser: Browser, fed: RunningDashboard) -> None:  # noqa: F811
+def test_a_viewer_chooses_the_language(browser: Browser, fed: RunningDashboard) -> None:
     context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
     visit = Visit(context.new_page(), fed.address)
     page = open_page(visit, "/")
@@ -144,7 +144,7 @@ def test_a_viewer_chooses_the_language(browser: Browser, fed: RunningDashboard) 
 
 
 def test_the_model_page_counts_a_picture_of_ones_own(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     fed: RunningDashboard,
     tmp_path: Path,
 ) -> None:
@@ -215,7 +215,7 @@ def sixty_four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
 
 
 def test_sixty_four_cameras_on_one_monitor(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     sixty_four: tuple[str, Feeder],
 ) -> None:
     """All on the screen, at most four pictures under way, none for what is not to be seen."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from core.site_file import load_site
 from tests.headcount.conftest import free_port
@@ -22,9 +21,6 @@ from tests.ingest.http_server import HttpServer
 from tests.ingest.rig import camera_processes
 from tests.waiting import wait_until
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MONITOR = {"width": 1920, "height": 1080}
 PHONE = {"width": 390, "height": 844}
 SERIOUS = ("serious", "critical")
@@ -38,19 +34,6 @@ cameras:
     source: hall.mp4
 dashboard: {{port: {port}}}
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        message = f"no browser at {CHROMIUM}"
-        if os.environ.get("HEADCOUNT_NO_SKIP") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @dataclass
