@@ -2,6 +2,9 @@
 
 const RADIUS = 12; // screen pixels within which a click means the head that is there
 
+// Streamlit calls again after every click, with what was saved before it: the clicks here are newer.
+const clicked = new WeakMap();
+
 export default function ({ data, parentElement, setStateValue }) {
   parentElement.replaceChildren();
   const stage = document.createElement("div");
@@ -15,7 +18,9 @@ export default function ({ data, parentElement, setStateValue }) {
   marks.setAttribute("aria-label", "Click a head to mark it, click a mark to take it away");
   stage.append(picture, marks);
   parentElement.append(stage);
-  let points = data.points.map(([x, y]) => [x, y]);
+  const known = clicked.get(parentElement);
+  const points = known?.version === data.version ? known.points : data.points.map((p) => [...p]);
+  clicked.set(parentElement, { version: data.version, points });
 
   function draw() {
     const scale = data.width / Math.max(1, marks.clientWidth);

@@ -11,9 +11,9 @@ import streamlit as st
 from headcount.labelling import Point, read_points, write_points
 from inference.decoding import decode_picture
 from models.counter import Counter
+from models.training.data import sorted_pictures
 
 HERE = Path(__file__).parent
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 _canvas = st.components.v2.component(
     "headcount_labels",
@@ -37,7 +37,7 @@ def suggested(path: Path, weights: str) -> list[Point]:
 def main(folder: Path, weights: str) -> None:
     """One picture at a time; every click is saved."""
     st.set_page_config(page_title="Headcount: label heads", layout="wide")
-    pictures = sorted(p for p in (folder / "images").iterdir() if p.suffix.lower() in SUFFIXES)
+    pictures = sorted_pictures(folder / "images")
     table = folder / "points.csv"
     labelled = read_points(table)
     if not pictures:
@@ -62,10 +62,11 @@ def main(folder: Path, weights: str) -> None:
         save(table, labelled, path.name, [])
     picture = decode_picture(path.read_bytes())
     encoded = base64.b64encode(path.read_bytes()).decode()
-    revision = st.session_state.get("revision", 0)
+    version = f"{path.name}-{st.session_state.get('revision', 0)}"
     result = _canvas(
-        key=f"{path.name}-{revision}",
+        key=version,
         data={
+            "version": version,
             "name": path.name,
             "picture": f"data:image/{path.suffix.lower().lstrip('.')};base64,{encoded}",
             "width": picture.shape[1],

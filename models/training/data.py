@@ -57,7 +57,7 @@ def read_folder(folder: Path) -> list[Annotated]:
     if not images.is_dir():
         raise DataError(f"{folder}: no folder images/ with the pictures in it")
     if (folder / "ground-truth").is_dir():
-        return [_shanghaitech(path, folder) for path in _sorted_pictures(images)]
+        return [_shanghaitech(path, folder) for path in sorted_pictures(images)]
     if (folder / "points.csv").is_file():
         return list(_csv_folder(folder))
     raise DataError(f"{folder}: neither ground-truth/*.mat nor points.csv beside images/")
@@ -69,7 +69,8 @@ def split(items: list[Annotated]) -> tuple[list[Annotated], list[Annotated]]:
     return items[:-held_out], items[-held_out:]
 
 
-def _sorted_pictures(images: Path) -> list[Path]:
+def sorted_pictures(images: Path) -> list[Path]:
+    """The pictures in a folder, by the number in their names."""
     allowed = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
     found = [path for path in images.iterdir() if path.suffix.lower() in allowed]
     return sorted(found, key=lambda path: (_number(path), path.name))
@@ -106,7 +107,7 @@ def _csv_folder(folder: Path) -> Iterator[Annotated]:
                 raise DataError(
                     f"{folder / 'points.csv'}:{number}: x and y must be numbers, in pixels"
                 ) from None
-    pictures = _sorted_pictures(folder / "images")
+    pictures = sorted_pictures(folder / "images")
     unknown = set(rows) - {path.name for path in pictures}
     if unknown:
         raise DataError(f"{folder / 'points.csv'}: names {min(unknown)}, not in images/")
