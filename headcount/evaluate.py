@@ -89,22 +89,15 @@ def main(
         module = Mcnn() if mcnn else CrowdDiffusion(network_of(network)).conditioner
         print_regressor(folders, loaded(module, run_folder), every, as_json)
         return
-    loaded_weights = load_weights(weights) if run_folder is None else of_run(run_folder, network)
-    if quantise:
-        recipe = replace(loaded_weights.recipe, quantise=True)
-        loaded_weights = replace(loaded_weights, recipe=recipe)
-    if squash is not None:
-        config = replace(loaded_weights.network.config, squash=squash)
-        loaded_weights.network.config = config
-    counter = Counter(loaded_weights, default_device())
+    chosen = load_weights(weights) if run_folder is None else of_run(run_folder, network)
+    counter = Counter(changed(chosen, quantise, squash), default_device())
     results: dict[str, dict[str, Any]] = {}
     for name, folder in folders.items():
+        items = pictures_of(folder, every)
         try:
-            items = read_folder(folder)[::every]
-            shown = track(items, f"{name or folder.name}", console=console, transient=True)
             evaluation = evaluate(
                 counter,
-                shown,
+                track(items, f"{name or folder.name}", console=console, transient=True),
                 steps=steps,
                 samples=samples,
                 max_side=max_side,
@@ -113,14 +106,40 @@ def main(
             constant = constant_predictor(folder, items)
         except DataError as error:
             raise InputError(str(error)) from None
-        except ValueError:
-            raise InputError(f"{folder}: there are no pictures in images/") from None
         results[name] = as_object(evaluation, constant)
         if not as_json:
             print_table(name or folder.name, evaluation, constant)
     if as_json:
-        document = results.get("", {"parts": results})
-        print(json.dumps(document))
+        print_json(results)
+
+
+def print_json(results: dict[str, dict[str, Any]]) -> None:
+    """One object for a folder by itself, else one for each part."""
+    print(json.dumps(results.get("", {"parts": results})))
+
+
+def changed(weights: LoadedWeights, quantise: bool, squash: int | None) -> LoadedWeights:
+    """The weights with what an ablation changes."""
+    if squash is not None:
+        weights.network.config = replace(weights.network.config, squash=squash)
+    return replace(
+        weights, recipe=replace(weights.recipe, quantise=weights.recipe.quantise or quantise)
+    )
+
+
+def pictures_of(folder: Path, every: int) -> list[Annotated]:
+    """Every so manieth annotated picture of a folder.
+
+    Raises:
+        InputError: it has none, or is damaged.
+    """
+    try:
+        items = read_folder(folder)[::every]
+    except DataError as error:
+        raise InputError(str(error)) from None
+    if not items:
+        raise InputError(f"{folder}: there are no pictures in images/")
+    return items
 
 
 def parts_of(data: Path) -> dict[str, Path]:
@@ -225,7 +244,7 @@ def print_regressor(folders: dict[str, Path], module: nn.Module, every: int, as_
     """The count errors of a network that gives a density alone."""
     results = {}
     for name, folder in folders.items():
-        items = read_folder(folder)[::every]
+        items = pictures_of(folder, every)
         errors = density_errors(module.eval(), items)
         true = [len(item.heads) for item in items]
         found = count_errors((errors + np.array(true)).tolist(), true)
@@ -236,7 +255,7 @@ def print_regressor(folders: dict[str, Path], module: nn.Module, every: int, as_
                 f"RMSE {found.rmse:.1f}, bias {found.bias:+.1f}"
             )
     if as_json:
-        print(json.dumps(results.get("", {"parts": results})))
+        print_json(results)
 
 
 if __name__ == "__main__":

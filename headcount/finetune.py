@@ -31,7 +31,6 @@ from models.weights import load_weights, save_weights
 CAMERA_SHARE = 0.5  # of the crops; the rest keeps the model from forgetting
 CAMERA_SCALES = (0.8, 1.25)  # a fixed camera shows people at one size in one place
 HELD_OUT = 5  # every fifth labelled frame tells which weights are best
-BATCH, CROP = 8, 256
 
 
 def finetune(
@@ -54,6 +53,8 @@ def finetune(
     seed: SeedOption = 0,
 ) -> None:
     """Adapt weights to a camera: a few labelled frames, a few minutes on a CPU."""
+    if out.suffix != ".safetensors":
+        raise InputError(f"--out {out}: name a .safetensors file")
     torch.manual_seed(seed)
     start = load_weights(weights)
     frames = labelled_frames(camera_data)
@@ -61,9 +62,9 @@ def finetune(
     if len(frames) >= 2 * HELD_OUT:
         held_out = frames[::HELD_OUT]
         train = [frame for index, frame in enumerate(frames) if index % HELD_OUT]
-    shares = recipe_of(config)["shares"]
+    recipe = recipe_of(config)
     scenes = DataSets({}, {}, {"scenes": 1.0})  # our own rendered pictures, always there
-    others = scenes if data is None else read_data_sets(data, shares)
+    others = scenes if data is None else read_data_sets(data, recipe["shares"])
     rest = sum(others.shares.values())
     mixed = {name: (1 - CAMERA_SHARE) * share / rest for name, share in others.shares.items()}
     sets = DataSets(
@@ -72,16 +73,14 @@ def finetune(
         {**mixed, "camera": CAMERA_SHARE},
     )
     network = channels_last(start.network)
-    if out.suffix != ".safetensors":
-        raise InputError(f"--out {out}: name a .safetensors file")
     with tempfile.TemporaryDirectory(prefix="headcount-finetune-") as folder:
         run = finetuning_run(network, Path(folder), minutes, sets.validation)
         fit(
             run,
             DiffusionLoss(seed),
             sets,
-            crop=CROP,
-            batch=BATCH,
+            crop=recipe["crop"],
+            batch=recipe["batch"],
             seed=seed,
             resume=False,
             scales={"camera": CAMERA_SCALES},
