@@ -28,6 +28,7 @@ from core.week_settings import LevelHours
 
 SOURCE_SCHEMES = ("rtsp", "rtsps", "http", "https")
 LEVEL_NAMES = ("watch", "warning", "critical")
+MOST_STEPS, MOST_SAMPLES = 500, 32  # S and K that may be asked for
 DEFAULT_DENSITY_LEVELS = (3.0, 4.0, 5.0)  # persons/m2: Seoul's crowd CCTV scheme
 
 
@@ -89,9 +90,11 @@ class HistorySettings(Section):
 class ModelSettings(Section):
     name: str = Field("tiny", description="Weights under models/weights, or a path to a file.")
     steps: int | None = Field(
-        None, ge=1, le=500, description="DDIM steps; by default what the model card says."
+        None, ge=1, le=MOST_STEPS, description="DDIM steps; by default what the model card says."
     )
-    samples: int = Field(1, ge=1, le=32, description="Samples of the diffusion per frame.")
+    samples: int = Field(
+        1, ge=1, le=MOST_SAMPLES, description="Samples of the diffusion per frame."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
     max_side: Annotated[int, Field(ge=128, le=4096)] | Literal["auto"] = Field(
         "auto",
@@ -282,6 +285,11 @@ class CameraSettings(Section):
     def kind(self) -> Literal["url", "file", "webcam"]:
         """What ``source`` is."""
         return source_kind(self.source)
+
+    @property
+    def must_count_every(self) -> bool:
+        """Whether every frame is to be counted: recorded files with the policy `every`."""
+        return self.kind == "file" and self.play.policy == "every"
 
 
 class EvidenceSettings(Section):

@@ -53,6 +53,14 @@ class Pulse:
         """Seconds since the broker last answered."""
         return time.monotonic() - self._answered_at
 
+    def forgive(self) -> None:
+        """We were paused ourselves: what was not heard meanwhile is nobody's fault."""
+        now = time.monotonic()
+        with self._lock:
+            self._answered_at = now
+            if self._usable_since is not None:
+                self._usable_since = now
+
     def fault(self, pid: int, started_at: float) -> str | None:
         """What is wrong with a service's process, or None.
 

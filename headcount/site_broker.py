@@ -74,8 +74,8 @@ def needed_mb(site: Site) -> int:
 
 def _pictures_held(camera: CameraSettings) -> float:
     """Frames and pictures of a camera that are in the broker at once."""
-    every = camera.kind == "file" and camera.play.policy == "every"
-    return (EVERY_FRAMES_KEPT if every else FRAMES_KEPT) + PICTURES_KEPT_S * camera.fps
+    frames = EVERY_FRAMES_KEPT if camera.must_count_every else FRAMES_KEPT
+    return frames + PICTURES_KEPT_S * camera.fps
 
 
 def _warn_of_its_settings(url: str, wanted_mb: int) -> None:

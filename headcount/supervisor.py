@@ -30,6 +30,7 @@ from headcount.site_broker import SiteBroker
 START_ORDER = (Service.DASHBOARD, Service.ALERTS, Service.WORKER, Service.INGEST)
 STOP_ORDER = (Service.INGEST, Service.WORKER, Service.ALERTS, Service.DASHBOARD)
 LOOK_EVERY_S = 0.1
+PAUSED_S = 5.0  # between two looks: we were stopped ourselves, so nobody's silence counts
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 30.0
 HEALTHY_AFTER_S = 60.0  # a service that ran so long starts again without a grown pause
@@ -104,16 +105,24 @@ class Supervisor:
 
     def run(self, signals: StopSignals) -> None:
         """Start everything, watch it, and stop it all in order once ``signals.stop`` is set."""
-        try:
-            with Pulse(self._broker.url) as pulse:
-                while not signals.stop.is_set():
-                    self._broker.keep_alive(pulse.broker_silent_s)
-                    for child in self._children.values():
-                        self._end_if_stuck(child, pulse)
-                        self._watch(child)
-                    signals.stop.wait(LOOK_EVERY_S)
-        finally:
-            self._stop_all(signals.kill)
+        with Pulse(self._broker.url) as pulse:
+            try:
+                self._look_after_all(signals.stop, pulse)
+            finally:
+                self._stop_all(signals.kill)
+
+    def _look_after_all(self, stop: threading.Event, pulse: Pulse) -> None:
+        looked_at = time.monotonic()
+        while not stop.is_set():
+            now = time.monotonic()
+            if now - looked_at > PAUSED_S:
+                pulse.forgive()
+            looked_at = now
+            self._broker.keep_alive(pulse.broker_silent_s)
+            for child in self._children.values():
+                self._end_if_stuck(child, pulse)
+                self._watch(child)
+            stop.wait(LOOK_EVERY_S)
 
     def pid(self, service: Service) -> int | None:
         """Process id of a service, while it runs."""

@@ -124,6 +124,8 @@ class Publisher:
             published.append(item)
         if len(pipeline):
             pipeline.execute()
+        cameras = {item.frame.camera for item in published}
+        self._cleared |= {camera for camera in cameras if self._allowed(camera) != "full"}
         return published
 
     @property
@@ -187,12 +189,14 @@ class Publisher:
             )
         )
 
+    def _allowed(self, camera: str) -> Pictures:
+        return self._pictures.get(camera, "none")
+
     def _add_picture(self, pipeline: redis.client.Pipeline, item: CountedFrame) -> None:
         frame = item.frame
-        allowed = self._pictures.get(frame.camera, "none")
+        allowed = self._allowed(frame.camera)
         if allowed != "full" and frame.camera not in self._cleared:
             pipeline.unlink(self._keys.pictures(frame.camera))
-            self._cleared.add(frame.camera)
         jpeg = published_jpeg(frame.jpeg, item.picture, allowed)
         if jpeg is None:
             return

@@ -17,7 +17,7 @@ from core.commands import CommandListener
 from core.heartbeat import HeartbeatSender
 from core.messages import Command, Keys, Reply, Service
 from core.reloading import Reloads, Rounds
-from core.settings import CameraSettings, ModelSettings, Site
+from core.settings import MOST_SAMPLES, MOST_STEPS, ModelSettings, Site
 from core.site_file import LoadedSite
 from inference.capacity import Capacity, fitted_capacity
 from inference.decoding import PictureError, decode_picture
@@ -32,14 +32,8 @@ from models.counter import Counter
 TICK_EVERY_S = 3.0  # how often workers look at who else lives
 LEASE_MS = 10_000  # of a recorded file; longer where a frame takes longer
 MOST_COMMAND_BYTES = 32 * 1024 * 1024
-MOST_STEPS, MOST_SAMPLES = 500, 32  # of a command, as in the site file
 
 log = structlog.get_logger(__name__)
-
-
-def must_count_every(camera: CameraSettings) -> bool:
-    """Whether every frame of this camera is to be counted (recorded files, policy `every`)."""
-    return camera.kind == "file" and camera.play.policy == "every"
 
 
 class _Surroundings:
@@ -203,8 +197,8 @@ def _count(
     keys, counter, capacity = Keys(site.broker.shards), engine.counter, engine.capacity
     surroundings = _Surroundings(client, keys, clock, capacity, heartbeat)
     surroundings.publish()
-    recorded = [camera for camera in site.cameras if must_count_every(camera)]
-    live = [camera for camera in site.cameras if not must_count_every(camera)]
+    recorded = [camera for camera in site.cameras if camera.must_count_every]
+    live = [camera for camera in site.cameras if not camera.must_count_every]
     lease_ms = max(LEASE_MS, int(5 * capacity.frame_ms))
     worker = Worker(
         engine.shared,

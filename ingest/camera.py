@@ -96,7 +96,7 @@ class Camera:
         job = self._job
         client = connect(job.broker)
         common = (client, Clock(client), Keys(job.shards), job.camera.id, job.max_side)
-        if job.camera.play.policy == "every" and job.camera.kind == "file":
+        if job.camera.must_count_every:
             return EveryFrame(*common, self._still_alive, self._stopping)
         return NewestFrames(*common)
 

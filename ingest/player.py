@@ -112,7 +112,7 @@ class Player:
 
     def _take_recorded(self, frame: Any, position_s: float) -> None:
         elapsed = self._played_s + position_s
-        wanted = self._decoded(frame, elapsed) or self._camera.play.policy == "every"
+        wanted = self._decoded(frame, elapsed) or self._camera.must_count_every
         if wanted and self._sampler.pick(elapsed):
             place_s = max(0.0, round(position_s, 6))
             self._sink.put(Captured(upright(frame), time.monotonic(), place_s, elapsed))

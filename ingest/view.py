@@ -107,10 +107,7 @@ class ViewCheck:
         return np.median(pictures, axis=0).astype(np.float32)
 
     def _learn(self, at_s: float) -> None:
-        if len(self._recent) < LEARNED_FROM:
-            return
-        older, newer = edges(self._median(0, RECENT)), edges(self._median(RECENT, LEARNED_FROM))
-        if correlation(older, newer) < _STEADY:
+        if not self._stands_still():
             return
         sharpness = float(np.median([look.sharpness for look in self._recent]))
         size = self._recent[-1].size
