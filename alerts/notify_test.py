@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from alerts.channels import deliver
 from alerts.mqtt_connection import publish_once
 from alerts.notices import Happening, notice
+from core.clock import local_ms
 from core.settings import MQTT_CHANNEL
 from core.site_file import LoadedSite
 
@@ -18,7 +17,7 @@ def send_test(loaded: LoadedSite) -> list[tuple[str, bool, str | None]]:
         For each channel its name, whether it accepted the notice, and else what went wrong.
     """
     site = loaded.site
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = local_ms()
     happening = Happening(
         0,
         now_ms,  # so that no receiver takes the next test for a repetition of this one

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.access_settings import AccessSettings
 from core.accounts import secret_hash, token_viewer
+from core.clock import local_ms
 from core.history import History
 from core.roles import LOCAL, Viewer
 from core.sessions import SEEN_EVERY_MS, Lifetime, delete_ended, session_viewer, touch_session
@@ -120,7 +121,7 @@ class Identities:
             return None if key is None else self._known.get(key)
 
     def _ask(self, credentials: Credentials, use: bool) -> Viewer | None:
-        now = now_ms()
+        now = local_ms()  # sessions must not depend on the broker
         with self._history.snapshot() as connection:
             if credentials.token is not None:
                 return token_viewer(connection, credentials.token)
@@ -142,11 +143,6 @@ class Identities:
                     self._clean_at = time.monotonic() + CLEAN_EVERY_S
         except SQLAlchemyError as error:
             log.warning("a session's use cannot be written down", error=str(error))
-
-
-def now_ms() -> int:
-    """This machine's clock, ms UTC: sessions must not depend on the broker."""
-    return time.time_ns() // 1_000_000
 
 
 def _key(credentials: Credentials) -> str | None:

@@ -15,12 +15,13 @@ from starlette.routing import BaseRoute, Route
 
 from core.accounts import AccountError, account_name, password_hash_of
 from core.audit import record_audit
+from core.clock import local_ms
 from core.passwords import is_password
 from core.roles import Role, Viewer
 from core.sessions import begin_session, end_session
 from dashboard.access import credentials_of
 from dashboard.answers import bad_request, not_found
-from dashboard.identity import COOKIE, AccountsAwayError, Credentials, now_ms
+from dashboard.identity import COOKIE, AccountsAwayError, Credentials
 from dashboard.language import COOKIE as LANGUAGE_COOKIE
 from dashboard.language import LANGUAGES, chosen_language
 from dashboard.login_limits import LoginLimits
@@ -113,8 +114,8 @@ class Login:
         with self.dashboard.history.transaction() as connection:
             if old:
                 end_session(connection, old)
-            session = begin_session(connection, viewer, now_ms(), local=local)
-            record_audit(connection, now_ms(), viewer.name, "signed in", detail=f"from {address}")
+            session = begin_session(connection, viewer, local_ms(), local=local)
+            record_audit(connection, local_ms(), viewer.name, "signed in", detail=f"from {address}")
         if old:
             self.dashboard.identities.forget(old)
         response = RedirectResponse(following, 303, {"Cache-Control": "no-store"})
@@ -136,7 +137,7 @@ class Login:
             with self.dashboard.history.transaction() as connection:
                 end_session(connection, session)
                 if viewer is not None:
-                    record_audit(connection, now_ms(), viewer.name, "signed out")
+                    record_audit(connection, local_ms(), viewer.name, "signed out")
             self.dashboard.identities.forget(session)
         response = RedirectResponse("/login", 303, {"Cache-Control": "no-store"})
         response.delete_cookie(COOKIE)

@@ -143,9 +143,8 @@ def _print(result: Backtest, site: Site, changed: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("zone", "level", "peak", "raised", "cleared", "lasted", ""):
         table.add_column(heading, no_wrap=True)
-    recorded_only = {id(each) for each in result.missing}
     replayed_only = {id(each) for each in result.added}
-    rows = [(each, "missing") for each in result.recorded if id(each) in recorded_only]
+    rows = [(each, "missing") for each in result.missing]
     rows += [(each, "added" if id(each) in replayed_only else "same") for each in result.replayed]
     for incident, what in sorted(rows, key=lambda row: row[0].raised_at):
         table.add_row(*_cells(incident, zone), what)

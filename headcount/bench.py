@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,8 @@ def _site_text(video: Path, cameras: int, fps: float, weights: str) -> str:
     return yaml.safe_dump(site)
 
 
-def _percentile(values: Sequence[float], share: float) -> float:
+def percentile(values: Iterable[float], share: float) -> float:
+    """The value that ``share`` of the values do not exceed (nearest rank)."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
@@ -81,12 +82,12 @@ def _result(measured: _Measurements, cameras: int, fps: float, seconds: float) -
         "asked_per_second": cameras * fps,
         "latency_ms": {
             "median": round(statistics.median(latency), 1),
-            "p95": round(_percentile(latency, 0.95), 1),
+            "p95": round(percentile(latency, 0.95), 1),
             "max": round(max(latency), 1),
         },
         "model_ms": {
             "median": round(statistics.median(model), 1),
-            "p95": round(_percentile(model, 0.95), 1),
+            "p95": round(percentile(model, 0.95), 1),
         },
         "worker_capacity_fps": round(1000.0 / statistics.mean(model), 2),
         "workers": 1,

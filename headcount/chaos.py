@@ -22,14 +22,15 @@ from typing import Any
 import psutil
 import yaml
 
+from core.clock import local_ms
 from core.logging import configure_logging
 from core.status import freshness_limit_s
-from headcount.bench import free_port
+from headcount.bench import free_port, percentile
 from headcount.chaos_checks import Verdict, verdicts
 from headcount.chaos_faults import KINDS, Breaker, Target
-from headcount.chaos_record import Fault, Record, Rules, percentile
+from headcount.chaos_record import Fault, Record, Rules
 from headcount.chaos_scene import CAMERAS, Scenery, scenery
-from headcount.chaos_watch import Receiver, Watch, now_ms, written_notices
+from headcount.chaos_watch import Receiver, Watch, written_notices
 from headcount.failures import say
 from headcount.rtsp_source import RtspCamera
 from headcount.running import dashboard_address
@@ -142,13 +143,13 @@ def _break(target: Target, breaker: Breaker, seconds: float, database: str) -> N
     """Wait until all is well, break things, wait until all is well again, and stop the site."""
     record = target.record
     try:
-        begin = Fault("start", "site", now_ms(), now_ms(), READY_WITHIN_S)
+        begin = Fault("start", "site", local_ms(), local_ms(), READY_WITHIN_S)
         if breaker.wait_until_well(begin, READY_WITHIN_S) is None:
             record.faults.append(begin)  # never well: the checker says so
             return
         breaker.break_until(time.monotonic() + seconds)
         target.receiver.before_answer = None
-        breaker.wait_until_well(Fault("end", "site", now_ms(), now_ms(), 0.0))
+        breaker.wait_until_well(Fault("end", "site", local_ms(), local_ms(), 0.0))
         deadline = time.monotonic() + SETTLE_WITHIN_S
         while time.monotonic() < deadline and not target.stop.is_set():
             if all(row.sent or row.dropped for row in written_notices(database)):

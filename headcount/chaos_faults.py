@@ -17,8 +17,9 @@ import redis
 import structlog
 
 from core.broker import connect
+from core.clock import local_ms
 from headcount.chaos_record import Fault, Record
-from headcount.chaos_watch import Receiver, now_ms, role_of
+from headcount.chaos_watch import Receiver, role_of
 from headcount.rtsp_source import Clip, RtspCamera
 
 BACKOFF_CAP_S = 30.0  # of a camera's attempts
@@ -75,7 +76,7 @@ Breaking = Callable[[Target, random.Random], Fault | None]
 
 def kill(role: str, target: Target, _rng: random.Random) -> Fault:
     process = target.process(role)
-    at = now_ms()
+    at = local_ms()
     process.kill()
     return _fault(f"kill {role}", role, at)
 
@@ -85,7 +86,7 @@ def pause(role: str, target: Target, rng: random.Random) -> Fault:
     seconds = rng.uniform(1.0, 8.0)
     process = target.process(role)
     group = [process, *process.children(recursive=True)]
-    at = now_ms()
+    at = local_ms()
     _signal(group, signal.SIGSTOP)
     target.stop.wait(seconds)
     _signal(group, signal.SIGCONT)
@@ -95,7 +96,7 @@ def pause(role: str, target: Target, rng: random.Random) -> Fault:
 def hang(role: str, target: Target, _rng: random.Random) -> Fault:
     """SIGSTOP for good: somebody must notice and replace the process."""
     process = target.process(role)
-    at = now_ms()
+    at = local_ms()
     _signal([process], signal.SIGSTOP)
     deadline = time.monotonic() + REPLACED_WITHIN_S
     while process.is_running() and time.monotonic() < deadline and not target.stop.is_set():
@@ -109,7 +110,7 @@ def kill_between_sending_and_marking(target: Target, _rng: random.Random) -> Non
     """Alerts dies the moment its next notice has arrived; the run goes on meanwhile."""
 
     def strike() -> None:
-        at = now_ms()
+        at = local_ms()
         for process in target.processes("alerts"):
             process.kill()
         target.record.faults.append(_fault("kill alerts between send and mark", "alerts", at))
@@ -118,7 +119,7 @@ def kill_between_sending_and_marking(target: Target, _rng: random.Random) -> Non
 
 
 def empty_broker(target: Target, _rng: random.Random) -> Fault:
-    at = now_ms()
+    at = local_ms()
     with connect(target.url) as client:
         client.flushall()
     return _fault("empty broker", "broker", at)
@@ -128,7 +129,7 @@ def fill_broker(target: Target, rng: random.Random) -> Fault:
     """The broker is out of memory and refuses writes for a while."""
     with connect(target.url) as client:
         before = client.config_get("maxmemory")["maxmemory"]
-        at = now_ms()
+        at = local_ms()
         client.config_set("maxmemory", "1mb")
         target.stop.wait(rng.uniform(2.0, 6.0))
         client.config_set("maxmemory", before)
@@ -139,7 +140,7 @@ def change_broker_password(target: Target, rng: random.Random) -> Fault:
     """Every connection is closed, and the broker wants a password that nobody knows."""
     with connect(target.url) as client:
         client.ping()
-        at = now_ms()
+        at = local_ms()
         client.config_set("requirepass", "another")
         for number in ("normal", "pubsub"):
             client.execute_command("CLIENT", "KILL", "TYPE", number, "SKIPME", "yes")
@@ -158,7 +159,7 @@ def break_camera(
 ) -> Fault:
     name = rng.choice(sorted(target.cameras))
     camera = target.cameras[name]
-    at = now_ms()
+    at = local_ms()
     begin(camera)
     target.stop.wait(rng.uniform(shortest_s, longest_s))
     camera.restore()
@@ -169,7 +170,7 @@ def change_picture(target: Target, rng: random.Random) -> Fault:
     """The camera drops its viewers and comes back in the other resolution."""
     name = rng.choice(sorted(target.cameras))
     camera = target.cameras[name]
-    at = now_ms()
+    at = local_ms()
     camera.show(next(clip for clip in target.clips if clip is not camera.clip))
     return _fault("camera with another resolution", name, at)
 
@@ -263,7 +264,7 @@ class Breaker:
 
 def _fault(kind: str, target: str, at: int) -> Fault:
     empties = kind in ("kill broker", "hang broker", "empty broker")
-    return Fault(kind, target, at, now_ms(), WELL_WITHIN_S, empties)
+    return Fault(kind, target, at, local_ms(), WELL_WITHIN_S, empties)
 
 
 def _signal(processes: Sequence[psutil.Process], number: int) -> None:

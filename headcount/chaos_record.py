@@ -5,7 +5,6 @@ Instants are ms UTC of this machine's clock, which is also the broker's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -180,9 +179,3 @@ class Record:
         """Each incident as it was last seen, by number."""
         last = {seen.id: seen for seen in self.incidents}
         return [last[number] for number in sorted(last)]
-
-
-def percentile(values: Iterable[float], share: float) -> float:
-    """The value that ``share`` of the values do not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -14,6 +14,7 @@ import psutil
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.clock import local_ms
 from core.history import History, HistoryError
 from core.history_schema import incidents, outbox, zone_states
 from core.messages import Keys, Reading
@@ -35,10 +36,6 @@ API_TIMEOUT_S = 5.0
 SERVICES = ("ingest", "worker", "alerts", "dashboard")
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Receiver:
     """The other end of the notification channel; a context manager.
 
@@ -55,7 +52,7 @@ class Receiver:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 key = self.headers.get("Idempotency-Key")
                 record.received.append(
-                    NoticeReceived(now_ms(), key, str(body["title"]), str(body["message"]))
+                    NoticeReceived(local_ms(), key, str(body["title"]), str(body["message"]))
                 )
                 act, receiver.before_answer = receiver.before_answer, None
                 if act is not None:
@@ -170,7 +167,7 @@ class Watch:
                 self._record.silent_api_s = max(self._record.silent_api_s, silent_s)
             return
         self._answered_at = time.monotonic()
-        at = now_ms()
+        at = local_ms()
         for camera in cameras:
             values = [camera["count"], camera["low"], camera["high"]]
             for zone in camera["zones"]:
@@ -196,7 +193,7 @@ class Watch:
             return  # locked; the next look is soon
 
     def _take(self, connection: Connection) -> None:
-        at = now_ms()
+        at = local_ms()
         rows = connection.execute(
             select(
                 incidents.c.id,
@@ -213,7 +210,7 @@ class Watch:
         self._record.stored += [StoredSeen(at, *row) for row in connection.execute(newest)]
 
     def _look_at_processes(self) -> None:
-        at = now_ms()
+        at = local_ms()
         itself = psutil.Process()
         for process in (itself, *itself.children(recursive=True)):
             role = "supervisor" if process == itself else role_of(process)

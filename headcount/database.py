@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-import time
 from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import func, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.clock import local_ms
 from core.history import History, HistoryError
 from core.history_copy import copy_rows, holds_rows
 from core.history_schema import owners
@@ -55,9 +55,11 @@ def backup(site_path: Path, out: Path) -> None:
             _copy_file(Path(url.removeprefix(PREFIX)), part)
         else:
             _copy_to_file(url, part)
+        with closing(sqlite3.connect(part)) as copy:
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
         part.rename(out)
-    except sqlite3.Error as error:
-        raise InputError(f"the history cannot be copied to {out}: {error}") from None
+    except (sqlite3.Error, SQLAlchemyError) as error:
+        raise InputError(f"the history cannot be copied to {out}: {_why(error)}") from None
     finally:
         part.unlink(missing_ok=True)
     print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB).")
@@ -71,7 +73,6 @@ def _copy_file(source: Path, out: Path) -> None:
         closing(sqlite3.connect(out)) as copy,
     ):
         history.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
 
 
 def _copy_to_file(url: str, out: Path) -> None:
@@ -82,8 +83,6 @@ def _copy_to_file(url: str, out: Path) -> None:
     finally:
         source.close()
         target.close()
-    with closing(sqlite3.connect(out)) as copy:
-        copy.execute("PRAGMA journal_mode = DELETE")
 
 
 def restore(site_path: Path, file: Path, *, replace: bool) -> None:
@@ -119,7 +118,7 @@ def restore(site_path: Path, file: Path, *, replace: bool) -> None:
 def _replace_rows(source: History, target: History, *, replace: bool) -> None:
     try:
         with source.snapshot() as rows, target.transaction() as history:
-            now = time.time_ns() // 1_000_000
+            now = local_ms()
             lease_ends = history.execute(select(func.max(owners.c.expires))).scalar()
             if lease_ends is not None and lease_ends > now:
                 raise InputError("an alerts service writes to this history: stop it first")
@@ -130,8 +129,12 @@ def _replace_rows(source: History, target: History, *, replace: bool) -> None:
             copy_rows(rows, history)
             history.execute(owners.delete())  # whoever wrote when the backup was made
     except SQLAlchemyError as error:
-        why = redact(str(getattr(error, "orig", error))).strip().splitlines()[0]
-        raise InputError(f"nothing was restored: {why}") from None
+        raise InputError(f"nothing was restored: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    """The first line of what a database says, without its address's password."""
+    return redact(str(getattr(error, "orig", error))).strip().splitlines()[0]
 
 
 def _require_backup(file: Path) -> None:

@@ -6,7 +6,6 @@ import getpass
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +49,7 @@ def add(
 ) -> None:
     """Add a user; the password is asked for, or read from stdin."""
     from core.accounts import account_name, add_user
+    from core.clock import local_ms
     from core.roles import Role
 
     loaded = _load(site)
@@ -57,7 +57,7 @@ def add(
     seen = _cameras(cameras, loaded)
     password = _password(from_stdin=password_stdin)
     with _history(loaded) as connection:
-        add_user(connection, name, password, Role(role), seen, _now_ms(), replace=replace)
+        add_user(connection, name, password, Role(role), seen, local_ms(), replace=replace)
         rights = role if seen is None else f"{role} of {', '.join(seen)}"
         _audit(connection, "user changed" if replace else "user added", name, rights)
     print(f"{'Changed' if replace else 'Added'} {name}, {rights}.")
@@ -75,6 +75,7 @@ def token(
 ) -> None:
     """Make an API token for a user and print it; it is shown only this once."""
     from core.accounts import account_name, add_token, revoke_tokens
+    from core.clock import local_ms
 
     loaded, name = _load(site), account_name(name)
     with _history(loaded) as connection:
@@ -83,7 +84,7 @@ def token(
             _audit(connection, "tokens revoked", name, str(number))
             made = ""
         else:
-            made = add_token(connection, name, _now_ms())
+            made = add_token(connection, name, local_ms())
             _audit(connection, "token made", name, "")
     if made:
         print(made)  # alone on stdout, so that it can be piped into a secret store
@@ -152,10 +153,11 @@ def _history(site: Site) -> Iterator[Connection]:
 
 def _audit(connection: Connection, action: str, subject: str, detail: str) -> None:
     from core.audit import record_audit
+    from core.clock import local_ms
     from core.logging import configure_logging
 
     configure_logging("users")
-    record_audit(connection, _now_ms(), _who(), action, subject, detail)
+    record_audit(connection, local_ms(), _who(), action, subject, detail)
 
 
 def _who() -> str:
@@ -163,10 +165,6 @@ def _who() -> str:
         return f"command line ({getpass.getuser()})"
     except (KeyError, OSError):  # a container's user has no name
         return f"command line ({os.getuid()})"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _cameras(text: str | None, site: Site) -> list[str] | None:

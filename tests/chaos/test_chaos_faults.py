@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from core.clock import local_ms
 from headcount import chaos_faults
 from headcount.chaos_faults import KINDS, SLOW, Breaker, Target
 from headcount.chaos_record import CameraSeen, Fault, Record, Rules, StoredSeen
-from headcount.chaos_watch import now_ms
 
 
 def target(record: Record) -> Target:
@@ -28,7 +28,7 @@ def kinds_broken(seed: int, monkeypatch: pytest.MonkeyPatch, most: int) -> list[
     def pretend(kind: str) -> Any:
         def act(_target: Target, rng: Any) -> Fault:
             rng.random()
-            now = now_ms()
+            now = local_ms()
             done.append(kind)
             record.cameras.append(CameraSeen(now, "gate", "ok", None, (9.0,), 0.0))
             record.stored.append(StoredSeen(now, "gate", now))
