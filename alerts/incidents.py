@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from alerts.notices import Happening, Measured, notice, place
+from alerts.notices import Happening, Measured, place
 from alerts.outages import WORKER, Outage
+from alerts.outbox_rows import change_incident, write_outbox
 from alerts.words import Language, say
 from core.history_schema import incidents, outbox
 from core.settings import CameraSettings, Site, Zone
@@ -117,13 +117,14 @@ class IncidentBook:
         if event.kind is EventKind.CLEARED:
             if known is None:
                 return None
-            incident, change = known.id, _change(connection, known.id, cleared_at=event.at_ms)
+            incident = known.id
+            change = change_incident(connection, incident, cleared_at=event.at_ms)
             del self._open[key]
         elif known is None:
             incident, change = _insert(connection, key, event.level, unit, event.peak, event.at_ms)
         else:
             incident = known.id
-            change = _change(
+            change = change_incident(
                 connection,
                 known.id,
                 level=event.level,
@@ -167,7 +168,7 @@ class IncidentBook:
         unit = self._units[camera, zone]
         happening = Happening(
             None if known is None else known.id,
-            1 if known is None else _change(connection, known.id),
+            1 if known is None else change_incident(connection, known.id),
             event.kind.value,
             event.level,
             self._place(key),
@@ -223,7 +224,7 @@ class IncidentBook:
                 continue
             happening = Happening(
                 known.id,
-                _change(connection, known.id),
+                change_incident(connection, known.id),
                 UNSEEN,
                 known.level,
                 self._place(key),
@@ -245,7 +246,7 @@ class IncidentBook:
             return
         happening = Happening(
             known.id,
-            _change(connection, known.id, cleared_at=now_ms),
+            change_incident(connection, known.id, cleared_at=now_ms),
             EventKind.CLEARED.value,
             NORMAL,
             self._place(key),
@@ -288,35 +289,16 @@ class IncidentBook:
                 for channel in self._site.alerts.receivers
                 if rank(happening.level) >= rank(channel.min_level)
             }
-        text = notice(happening, self._site.site.zone, self._site.site.language)
-        # Said on the page of the incident, instead of vanishing.
-        settled = {}
-        if self._held_back(key[1], happening.at_ms):
-            settled = {"dropped_at": now_ms, "error": "held back: maintenance"}
-        rows: list[dict[str, Any]] = [
-            {
-                "incident": happening.incident,
-                "change": happening.change,
-                "event": happening.event,
-                "channel": channel.name,
-                "level": level,
-                "camera": key[1],
-                "zone": key[2] or None,
-                "title": text.title,
-                "body": text.body,
-                "key": text.key,
-                # A late reading makes a late notice; a fast recording may run ahead of the clock.
-                "created_at": min(happening.at_ms, now_ms),
-                "attempts": 0,
-                "next_at": 0,
-                **settled,
-            }
-            for channel in self._site.alerts.receivers
-            if channel.name in heard
-        ]
-        if rows:
-            connection.execute(insert(outbox), rows)
-            self.notices_written += len(rows)
+        self.notices_written += write_outbox(
+            connection,
+            self._site,
+            happening,
+            key[1:],
+            heard,
+            level,
+            now_ms,
+            held_back=self._held_back(key[1], happening.at_ms),
+        )
 
 
 def _detail(event: Event, value: ZoneValue, language: Language) -> str:
@@ -371,15 +353,3 @@ def _insert(
         .returning(incidents.c.id)
     ).scalar_one()
     return int(number), 1
-
-
-def _change(connection: Connection, incident: int, **values: Any) -> int:
-    """Update an incident and return the number of this change."""
-    return int(
-        connection.execute(
-            update(incidents)
-            .where(incidents.c.id == incident)
-            .values(change=incidents.c.change + 1, **values)
-            .returning(incidents.c.change)
-        ).scalar_one()
-    )

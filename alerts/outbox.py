@@ -73,7 +73,7 @@ class Outbox:
         heartbeat: HeartbeatSender,
         send: Send,
         snapshot: Callable[[int, str], Path | None] = lambda _incident, _camera: None,
-        remind: Callable[[Connection, int], int] = lambda _connection, _now: 0,
+        remind: Callable[[Connection, int], None] = lambda _connection, _now: None,
     ) -> None:
         self._history = history
         self._channels = {channel.name: channel for channel in channels}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -411,6 +412,27 @@ def test_a_reminder_on_its_way_is_dropped_when_somebody_acknowledges(desk: Desk)
     desk.pass_time(120)
     assert desk.delivered == [("room", "raised warning")]
     assert desk.reasons == ["its incident was acknowledged or is over"]
+
+
+def test_a_reminder_in_maintenance_is_held_back_and_not_counted(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.sender.send_due()
+
+    def clock(seconds: int) -> str:
+        return datetime.fromtimestamp(desk.clock.now / 1000 + seconds, UTC).isoformat()
+
+    window = {"cameras": ["gate"], "start": clock(60), "end": clock(70 * 60)}
+    worked_on = desk.site.model_dump() | {
+        "alerts": desk.site.alerts.model_dump() | {"maintenance": [window]}
+    }
+    desk.site = Site.model_validate(worked_on)
+    desk.pass_time(70 * 60)
+    assert desk.delivered == [("room", "raised warning")]
+    assert desk.reasons == ["held back: maintenance"] * 3  # at 20, 40 and 60 minutes
+    desk.pass_time(11 * 60)
+    assert desk.delivered[1:] == [("room", "reminder warning")]
+    desk.pass_time(3 * 3600)
+    assert [what for to, what in desk.delivered if to == "room"].count("reminder warning") == 3
 
 
 def test_a_higher_level_is_reminded_of_anew(desk: Desk) -> None:
