@@ -190,7 +190,7 @@ class Heartbeat(Message):
     """A sign of life of one process (stream ``heartbeats``, every 2 s, gone after 6 s)."""
 
     service: Service
-    id: str  # unique for the process
+    id: str  # unique for the process: HOST-PID-TOKEN
     at: int  # ms UTC
     started_at: int
     version: str  # of Headcount
@@ -199,6 +199,12 @@ class Heartbeat(Message):
     loop_age_s: float = 0.0  # since the slowest loop of the service came round; it should not stand
     counters: dict[str, float] = {}  # Prometheus name (with labels) to value
     facts: dict[str, str] = {}  # plain facts for the System page: device, model, max_side ...
+
+    @property
+    def process(self) -> tuple[str, int] | None:
+        """The machine (or container) and the process id that the id names, as HOST-PID-TOKEN."""
+        host, _, pid = self.id.rpartition("-")[0].rpartition("-")
+        return (host, int(pid)) if pid.isdecimal() else None
 
 
 class Command(Message):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from headcount import db, users
+from headcount.arguments import AsJson, SiteFile
 from headcount.failures import report
 
 # OpenCV reads this when it is loaded: a picture that claims more pixels is refused, not allocated
@@ -35,10 +36,6 @@ app.add_typer(db.app, name="db", rich_help_panel="Look after it")
 app.add_typer(bench, name="bench", rich_help_panel="Look after it")
 app.add_typer(users.app, name="users", rich_help_panel="Look after it")
 
-SiteFile = Annotated[Path, typer.Argument(metavar="SITE.yaml", help="The site file.")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
-]
 Transport = Annotated[Literal["tcp", "udp"], typer.Option(help="How RTSP carries the video.")]
 
 RUN = "Run it"

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Look after the history database.", no_args_is_help=True)
+from headcount.arguments import SiteFile
 
-SiteFile = Annotated[Path, typer.Argument(metavar="SITE.yaml", help="The site file.")]
+app = typer.Typer(help="Look after the history database.", no_args_is_help=True)
 
 
 @app.command("upgrade")

@@ -21,10 +21,7 @@ HEARTBEATS_LOOKED_AT = 500
 def newest_heartbeat(
     url: str, keys: Keys, service: Service, host: str
 ) -> tuple[float, Heartbeat] | None:
-    """The newest heartbeat of a service on this machine and its age in s, or None without one.
-
-    The id of a heartbeat begins with the name of its machine (or container).
-    """
+    """The newest heartbeat of a service on this machine and its age in s, or None without one."""
     with broker_errors(url), connect(url) as client:
         now_ms = Clock(client).now_ms()
         entries: Any = client.xrevrange(keys.heartbeats(), count=HEARTBEATS_LOOKED_AT)
@@ -33,7 +30,8 @@ def newest_heartbeat(
                 heartbeat = Heartbeat.from_fields(fields)
             except MessageError:
                 continue
-            if heartbeat.service is service and heartbeat.id.startswith(f"{host}-"):
+            at_home = heartbeat.process is not None and heartbeat.process[0] == host
+            if heartbeat.service is service and at_home:
                 return (now_ms - heartbeat.at) / 1000, heartbeat
     return None
 

@@ -113,6 +113,5 @@ class Pulse:
             beat = Heartbeat.from_fields(entry[2])
         except MessageError:
             return
-        host, _, rest = beat.id.rpartition("-")[0].rpartition("-")
-        if host == socket.gethostname() and rest.isdecimal():
-            self._beats[int(rest)] = (now, beat.loop_age_s)
+        if beat.process is not None and beat.process[0] == socket.gethostname():
+            self._beats[beat.process[1]] = (now, beat.loop_age_s)

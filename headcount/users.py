@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from headcount.arguments import AsJson, SiteFile
 from headcount.failures import InputError, say
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Who may sign in to the dashboard and use its API.", no_args_is_help=True)
 
-SiteFile = Annotated[Path, typer.Argument(metavar="SITE.yaml", help="The site file.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 
 
@@ -108,9 +108,7 @@ def remove(site: SiteFile, name: Name) -> None:
 @app.command("list")
 def show(
     site: SiteFile,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the users, their roles, their cameras and how many API tokens they have."""
     from core.accounts import list_users
