@@ -132,6 +132,8 @@ def _measured(
     if incident.kind != "crowd" or row is None or now_ms - row["at"] > FRESH_MS:
         return None, None
     count, value = float(row["count"]), float(row["smoothed"])
-    scale = value / count if count > 0 else 1.0
     density = incident.unit == "persons/m2"
+    if density and count <= 0:
+        return None, count  # of nobody there is no telling how many m2 the interval's people have
+    scale = value / count if count > 0 else 1.0
     return Measured(value, row["low"] * scale, row["high"] * scale), count if density else None

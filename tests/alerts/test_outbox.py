@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from alerts.incidents import IncidentBook
 from alerts.notices import Notice
@@ -18,7 +18,7 @@ from alerts.outbox import Outbox, Send
 from alerts.reminders import write_reminders
 from core import history_incidents
 from core.history import History
-from core.history_schema import incidents, outbox
+from core.history_schema import incidents, outbox, zone_states
 from core.settings import Channel, Site
 from crowd.levels import Event, EventKind
 from crowd.tracker import ZoneValue
@@ -433,6 +433,20 @@ def test_a_reminder_in_maintenance_is_held_back_and_not_counted(desk: Desk) -> N
     assert desk.delivered[1:] == [("room", "reminder warning")]
     desk.pass_time(3 * 3600)
     assert [what for to, what in desk.delivered if to == "room"].count("reminder warning") == 3
+
+
+def test_a_reminder_of_nobody_on_square_metres_tells_no_interval(desk: Desk) -> None:
+    desk.event("raised", "warning", "normal")
+    desk.sender.send_due()
+    desk.clock.now += 20 * MINUTE
+    empty = {"count": 0.0, "low": 0.0, "high": 3.0, "smoothed": 0.0, "density": 0.0}
+    state = {"level": "warning", "at": desk.clock.now, "seq": 1, "state_json": "{}", **empty}
+    with desk.history.transaction() as connection:
+        connection.execute(update(incidents).values(unit="persons/m2"))
+        connection.execute(insert(zone_states).values(camera="gate", zone="all", **state))
+    desk.sender.send_due()
+    assert desk.delivered[1:] == [("room", "reminder warning")]
+    assert "interval" not in desk.rows(outbox)[-1].body
 
 
 def test_a_higher_level_is_reminded_of_anew(desk: Desk) -> None:
