@@ -180,7 +180,7 @@ class Overlays:
         self.zones = {camera.id: camera.zones for camera in cameras}
         self._lock = threading.Lock()
         self._pairs: dict[str, tuple[Picture, Reading | None]] = {}
-        self._drawn: dict[tuple[str, frozenset[str]], Drawn] = {}
+        self._drawn: dict[tuple[str, frozenset[str]], tuple[bytes, Drawn]] = {}
         self._drawing = {camera.id: threading.Lock() for camera in cameras}
 
     def watch(self, cameras: Sequence[CameraSettings]) -> None:
@@ -224,9 +224,11 @@ class Overlays:
             return None
         picture, reading = pair
         with self._drawing[camera]:
-            drawn = self._drawn.get((camera, layers))
-            if drawn is None or drawn.seq != picture.seq or drawn.matched != (reading is not None):
+            under, drawn = self._drawn.get((camera, layers), (b"", None))
+            # A background may be taken or deleted between two readings.
+            same = drawn is not None and drawn.seq == picture.seq and under == picture.jpeg
+            if drawn is None or not same or drawn.matched != (reading is not None):
                 jpeg = draw(picture, reading, self.zones.get(camera, []), layers)
                 drawn = Drawn(jpeg, picture.seq, picture.captured_at, reading is not None)
-                self._drawn[camera, layers] = drawn
+                self._drawn[camera, layers] = (picture.jpeg, drawn)
         return drawn

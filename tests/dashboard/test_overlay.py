@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.messages import Picture, Reading
@@ -19,6 +21,9 @@ class TwoStreams:
 
     def picture(self, _: str) -> Picture | None:
         return self.picture_now
+
+    def reading(self, _: str) -> Reading | None:
+        return self.reading_now
 
     def reading_of(self, _: str, seq: int) -> Reading | None:
         reading = self.reading_now
@@ -105,3 +110,26 @@ def test_one_drawing_serves_all_viewers(overlays: Overlays, streams: TwoStreams)
     drawn = overlays.jpeg("gate-1", layers)
     assert drawn is not None
     assert drawn.seq == 2000
+
+
+def test_a_deleted_background_is_gone_before_the_next_reading(
+    streams: TwoStreams, make_site: MakeSite, tmp_path: Path
+) -> None:
+    cameras = make_site(tmp_path, privacy={"pictures": "none"}).site.cameras
+    stills = Stills(tmp_path / "backgrounds")
+    overlays = Overlays(streams, cameras, stills)  # type: ignore[arg-type]
+    streams.reading_now = a_reading("gate-1", 5, 1000)
+
+    def shown() -> list[bytes]:
+        """Plain, and with something drawn over it."""
+        drawn = [overlays.jpeg("gate-1", frozenset(layers)) for layers in ((), ("heads",))]
+        return [each.jpeg for each in drawn if each is not None]
+
+    nothing = shown()
+    stills.keep("gate-1", a_picture(shade=200))
+    taken = shown()
+    stills.remove("gate-1")
+
+    assert len(nothing) == 2
+    assert all(a != b for a, b in zip(nothing, taken, strict=True))
+    assert shown() == nothing
