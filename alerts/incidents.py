@@ -190,16 +190,15 @@ class IncidentBook:
         connection.execute(update(incidents).where(incidents.c.id == known.id).values(peak=peak))
         self._open[key] = OpenIncident(known.id, known.level, known.unit, peak, known.peak_level)
 
-    def outage(self, connection: Connection, outage: Outage, now_ms: int) -> None:
-        """Write the beginning or the end of an outage."""
+    def outage(self, connection: Connection, outage: Outage, now_ms: int) -> bool:
+        """Write the beginning or the end of an outage; whether there was anything to write."""
         kind = "worker" if outage.camera == WORKER else "camera"
         key = (kind, outage.camera, "")
         if not outage.began:
-            self._clear(connection, key, now_ms, "ok again", "")
-            return
+            return self._clear(connection, key, now_ms, "ok again", "")
         if key not in self._open:
             if self._held_back(outage.camera, now_ms):
-                return  # it is asked again each second, and raised if it outlasts the maintenance
+                return False  # asked again each second, and raised if it outlasts the maintenance
             incident, change = _insert(connection, key, OUTAGE_LEVEL, "", 0.0, now_ms)
             self._open[key] = OpenIncident(incident, OUTAGE_LEVEL, "", 0.0, OUTAGE_LEVEL)
             happening = Happening(
@@ -215,6 +214,7 @@ class IncidentBook:
             )
             self._tell(connection, key, happening, OUTAGE_LEVEL, now_ms)
         self._unseen(connection, outage, now_ms)
+        return True
 
     def _unseen(self, connection: Connection, outage: Outage, now_ms: int) -> None:
         """Tell that open crowd incidents can no longer be seen: they may have got worse."""
@@ -240,10 +240,11 @@ class IncidentBook:
 
     def _clear(
         self, connection: Connection, key: IncidentKey, now_ms: int, remark: str, detail: str
-    ) -> None:
+    ) -> bool:
+        """Clear an incident; False where it is not open."""
         known = self._open.pop(key, None)
         if known is None:
-            return
+            return False
         happening = Happening(
             known.id,
             change_incident(connection, known.id, cleared_at=now_ms),
@@ -255,6 +256,7 @@ class IncidentBook:
             detail=detail,
         )
         self._tell(connection, key, happening, known.level, now_ms)
+        return True
 
     def _place(self, key: IncidentKey) -> str:
         return place(self._site, *key)

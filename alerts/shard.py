@@ -267,8 +267,9 @@ class ShardLoop:
         with self._history.transaction() as connection:
             self._lease.renew(connection, now)
             for outage in changes:
-                self._book.outage(connection, outage, now)
-                log.info("outage", camera=outage.camera, began=outage.began, reason=outage.reason)
+                if self._book.outage(connection, outage, now):
+                    why, began = outage.reason, outage.began
+                    log.info("outage", camera=outage.camera, began=began, reason=why)
             self._housekeeping.sum_up(connection, due)
             self._housekeeping.prune(connection, now)
         self._housekeeping.settle(due, now)

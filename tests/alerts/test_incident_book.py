@@ -145,10 +145,10 @@ def test_an_offline_camera_is_raised_when_its_maintenance_is_over(history: Histo
     book = IncidentBook(of)
     outage = Outage("gate-1", True, "offline", "no route to host")
     with history.transaction() as connection:
-        book.outage(connection, outage, BEGIN)
+        assert not book.outage(connection, outage, BEGIN)
     assert rows(history, incidents) == []
     with history.transaction() as connection:
-        book.outage(connection, outage, BEGIN + 5 * 60_000)
+        assert book.outage(connection, outage, BEGIN + 5 * 60_000)
     assert [row.kind for row in rows(history, incidents)] == ["camera"]
 
 
