@@ -46,6 +46,7 @@ LEASE_MS = 60_000  # a delivery may take a while
 LEVEL_EVENTS = ("raised", "escalated", "eased")
 WITH_PICTURE = ("raised", "escalated", REMINDER)
 ATTEMPTS_WITH_PICTURE = 3
+UNSETTLED = (outbox.c.sent_at.is_(None), outbox.c.dropped_at.is_(None))
 
 log = structlog.get_logger()
 
@@ -165,11 +166,7 @@ class Outbox:
             elif not self._lease.acquire(connection, now):
                 return []
             self._remind(connection, now)
-            return connection.execute(
-                select(outbox)
-                .where(outbox.c.sent_at.is_(None), outbox.c.dropped_at.is_(None))
-                .order_by(outbox.c.id)
-            ).all()
+            return connection.execute(select(outbox).where(*UNSETTLED).order_by(outbox.c.id)).all()
 
     def _settle_all(self, rows: Sequence[Row[Any]]) -> int:
         delivered = 0
@@ -192,6 +189,10 @@ class Outbox:
         channel = self._channels.get(row.channel)
         with self._history.transaction() as connection:
             self._lease.renew(connection, now)
+            # The lease may have been lost and regained since the row was read.
+            known = select(outbox.c.id).where(outbox.c.id == row.id, *UNSETTLED)
+            if connection.execute(known).first() is None:
+                return True, False
             useless = self._why_useless(connection, row, channel, now)
             cooling = channel is not None and self._is_cooling(connection, row, channel, now)
             if useless is not None:

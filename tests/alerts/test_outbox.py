@@ -15,6 +15,7 @@ from alerts.incidents import IncidentBook
 from alerts.notices import Notice
 from alerts.outages import WORKER, Outage
 from alerts.outbox import Outbox, Send
+from alerts.ownership import LeaseLost
 from alerts.reminders import write_reminders
 from core import history_incidents
 from core.history import History
@@ -368,6 +369,32 @@ def test_a_crash_between_delivery_and_marking_repeats_the_notice_with_its_key(de
         desk.new_sender(deliver_and_crash).send_due()
     desk.new_sender().send_due()
     assert desk.keys == ["incident 1 change 1"] * 2
+
+
+def test_what_another_process_sent_meanwhile_is_not_sent_again(desk: Desk) -> None:
+    other = Outbox(
+        desk.history,
+        desk.site.alerts.channels,
+        desk.clock,  # type: ignore[arg-type]
+        "elsewhere/2/1",
+        desk.tally,  # type: ignore[arg-type]
+        desk.receive,
+    )
+
+    def take_long(to: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
+        desk.clock.now += 2 * MINUTE
+        other.send_due()
+        desk.clock.now += 10 * MINUTE  # longer than the cooldown
+        with pytest.raises(LeaseLost):
+            slow.send_due()
+        slow.send_due()  # it is the sender again
+        return None
+
+    desk.event("raised", "warning", "normal")
+    desk.event("raised", "warning", "normal", zone="door")
+    slow = desk.new_sender(take_long)
+    slow.send_due()
+    assert desk.keys == ["incident 1 change 1", "incident 2 change 1"]
 
 
 def acknowledge(desk: Desk) -> None:
