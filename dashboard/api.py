@@ -14,6 +14,7 @@ from core import history as history_queries
 from core.audit import record_audit
 from core.history_schema import incidents
 from core.history_series import VALUES
+from core.roles import Viewer
 from core.settings import CameraSettings
 from dashboard.answers import (
     bad_request,
@@ -28,7 +29,7 @@ from dashboard.answers import (
 from dashboard.evidence import with_evidence
 from dashboard.running import Dashboard
 from dashboard.values import CameraValue
-from dashboard.viewer import Viewer, require_camera, viewer_of
+from dashboard.viewer import require_camera, viewer_of
 
 STEPS = ("1s", "1m", "1h", "1d", "auto")
 FORMATS = ("json", "csv")

@@ -15,11 +15,12 @@ from core.audit import record_audit
 from core.broker import BrokerError
 from core.commands import send_command
 from core.messages import Keys, Service
+from core.roles import Viewer
 from core.settings import CameraSettings
 from dashboard.answers import conflict, not_found
 from dashboard.running import Dashboard
 from dashboard.stills import StillError
-from dashboard.viewer import Viewer, require_camera, viewer_of
+from dashboard.viewer import require_camera, viewer_of
 
 TAKEN_WITHIN_S = 20.0
 

@@ -16,10 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from core.roles import Viewer
 from dashboard.api import camera_json, incident_json
 from dashboard.running import Dashboard
 from dashboard.values import CameraValue
-from dashboard.viewer import Viewer, viewer_of
+from dashboard.viewer import viewer_of
 
 KEEP_ALIVE_S = 5.0
 RECONNECT_MS = 2000

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.audit import audit_lines
 from dashboard import markup
 from dashboard.running import Dashboard
+from dashboard.setup_messages import history_away
 from dashboard.text import say
 
 MOST_LINES = 200
@@ -19,8 +20,8 @@ def show_audit(dashboard: Dashboard) -> None:
         try:
             with dashboard.history.snapshot() as connection:
                 lines = audit_lines(connection, MOST_LINES)
-        except SQLAlchemyError:
-            st.error(say("login.away"))
+        except SQLAlchemyError as error:
+            st.error(history_away(error))
             return
         zone = dashboard.site.site.zone
         head = [say(f"audit.{name}") for name in ("at", "who", "action", "subject", "detail")]

@@ -13,14 +13,15 @@ from core.camera_id import suggested_id
 from core.messages import Reply
 from core.redaction import redact
 from core.settings import CameraSettings
+from core.site_edit import SiteDraft
 from dashboard import markup
 from dashboard.running import Dashboard, running
 from dashboard.setup import SetupError, edit, probe
 from dashboard.setup_component import picture_of, zone_editor
-from dashboard.setup_messages import attempt, show_messages, tell
+from dashboard.setup_messages import REFUSALS, attempt, show_messages, tell, why_refused
 from dashboard.setup_zones import aspect_of, check, drafts, write_zones
 from dashboard.text import say
-from dashboard.viewer import current_viewer
+from dashboard.viewer import current_viewer, require_admin
 
 TRANSPORTS = ("tcp", "udp")
 
@@ -216,10 +217,18 @@ def _open(camera_id: str | None) -> None:
 
 @st.fragment
 def _show_zones(camera_id: str) -> None:
-    """The editor; a fragment, since it asks at each change what the server makes of it."""
+    """The editor; a fragment, since it asks at each change what the server makes of it.
+
+    It runs without the page around it, so it asks by itself who is looking.
+    """
+    require_admin()
     dashboard = running()
     show_messages()
-    camera = dashboard.site.camera(camera_id)
+    try:
+        camera = dashboard.site.camera(camera_id)
+    except KeyError:  # somebody removed it while it was open here
+        st.warning(say("setup.gone", camera=camera_id))
+        return
     key = f"draw-{camera_id}"
     draft = st.session_state.get(key, {}).get("draft")
     has_background = dashboard.overlays.stills.jpeg(camera_id) is not None
@@ -252,17 +261,15 @@ def _save(camera_id: str, key: str) -> None:
     dashboard = running()
     before = st.session_state.get(f"saved {key}", {"n": 0})
     saved: dict[str, Any] = {"n": before["n"] + 1, "failed": False, "text": say("setup.saved")}
+
+    def write(draft: SiteDraft) -> None:
+        write_zones(draft, dashboard.site.camera(camera_id), asked["zones"])
+
     try:
-        camera = dashboard.site.camera(camera_id)
-        applied = edit(
-            dashboard,
-            current_viewer(),
-            f"zones of camera {camera_id}",
-            lambda draft: write_zones(draft, camera, asked["zones"]),
-        )
+        applied = edit(dashboard, current_viewer(), f"zones of camera {camera_id}", write)
         saved["text"] = " ".join([saved["text"], *applied.remarks])
-    except SetupError as error:
-        saved |= {"failed": True, "text": str(error)}
+    except REFUSALS as error:
+        saved |= {"failed": True, "text": "\n".join(why_refused(error))}
     st.session_state[f"saved {key}"] = saved
 
 

@@ -12,6 +12,7 @@ from core.redaction import redact
 from dashboard.setup import Applied, SetupError
 from dashboard.text import say
 
+REFUSALS = (SetupError, SQLAlchemyError)  # why a change may come to nothing
 _KEY = "setup messages"
 
 
@@ -20,16 +21,25 @@ def tell(words: str, applied: Applied) -> None:
     st.session_state[_KEY] = [("success", words)] + [("warning", each) for each in applied.remarks]
 
 
+def why_refused(error: SetupError | SQLAlchemyError) -> list[str]:
+    """One of `REFUSALS` as sentences for whoever asked for the change."""
+    if isinstance(error, SQLAlchemyError):
+        return [history_away(error)]
+    return str(error).splitlines()
+
+
+def history_away(error: SQLAlchemyError) -> str:
+    """What to say where the history database gives no answer."""
+    return say("history_away", error=redact(str(error)))
+
+
 @contextmanager
 def attempt() -> Iterator[None]:
     """Tell why the change in the block was refused, where it was."""
     try:
         yield
-    except SetupError as error:
-        st.session_state[_KEY] = [("error", line) for line in str(error).splitlines()]
-    except SQLAlchemyError as error:
-        words = say("incidents.failed", error=redact(str(error)))
-        st.session_state[_KEY] = [("error", words)]
+    except REFUSALS as error:
+        st.session_state[_KEY] = [("error", line) for line in why_refused(error)]
 
 
 def show_messages() -> None:

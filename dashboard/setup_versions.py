@@ -8,12 +8,11 @@ import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.config_versions import ConfigVersion, versions
-from core.redaction import redact
 from core.site_secrets import without_secrets
 from dashboard.markup import moment
 from dashboard.running import Dashboard
 from dashboard.setup import restore
-from dashboard.setup_messages import attempt, tell
+from dashboard.setup_messages import attempt, history_away, tell
 from dashboard.text import say
 from dashboard.viewer import current_viewer
 
@@ -29,7 +28,7 @@ def show(dashboard: Dashboard) -> None:
             with dashboard.history.snapshot() as connection:
                 found = versions(connection, SHOWN)
         except SQLAlchemyError as error:
-            st.error(say("incidents.failed", error=redact(str(error))))
+            st.error(history_away(error))
             return
         for version in found:
             _show(dashboard, version)

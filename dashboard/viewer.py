@@ -1,10 +1,7 @@
 """Who is looking: for pages `current_viewer`, for routes `viewer_of`.
 
-A page asks at each run, so that it shows and does no more than the viewer may at that moment:
-
-    viewer = current_viewer()
-    if not viewer.may_configure:
-        st.stop()
+A page asks at each run, so that it shows and does no more than the viewer may at that moment. A
+fragment of a page is run again by itself, and asks too.
 """
 
 from __future__ import annotations
@@ -12,14 +9,12 @@ from __future__ import annotations
 import streamlit as st
 from starlette.requests import HTTPConnection
 
-from core.roles import LOCAL, Viewer
+from core.roles import Viewer
 from dashboard.access import credentials_from
 from dashboard.answers import not_found
 from dashboard.identity import AccountsAwayError
 from dashboard.running import running
 from dashboard.text import say
-
-__all__ = ["LOCAL", "Viewer", "current_viewer", "require_camera", "viewer_of"]
 
 
 def current_viewer() -> Viewer:
@@ -34,6 +29,13 @@ def current_viewer() -> Viewer:
         st.warning(say("login.ended"))
         st.stop()
     return viewer
+
+
+def require_admin() -> None:
+    """Run the page, or the fragment of one, on for administrators only; it stops for others."""
+    if not current_viewer().may_configure:
+        st.warning(say("setup.admins_only"))
+        st.stop()
 
 
 def viewer_of(connection: HTTPConnection) -> Viewer:

@@ -11,12 +11,10 @@ from dashboard.setup_audit import show_audit
 from dashboard.setup_background import show_background
 from dashboard.setup_messages import attempt, show_messages, tell
 from dashboard.text import say
-from dashboard.viewer import current_viewer
+from dashboard.viewer import current_viewer, require_admin
 
-dashboard, viewer = running(), current_viewer()
-if not viewer.may_configure:
-    st.warning(say("setup.admins_only"))
-    st.stop()
+dashboard = running()
+require_admin()
 
 
 def load() -> None:
