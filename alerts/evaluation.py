@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.messages import Reading
 from core.settings import CameraSettings, Site, Zone
 from core.status import freshness_limit_s
@@ -88,8 +91,7 @@ class CameraZones:
             tracker = self._trackers.get(zone.id)
             if tracker is None:
                 continue
-            ground = self._grounds.get(zone.id)
-            inside = None if ground is None else ground.heads_inside(reading.heads, zone.polygon)
+            inside, worst = self._on_ground(zone, reading)
             people = count_in_zone(
                 reading.count,
                 reading.low,
@@ -101,7 +103,6 @@ class CameraZones:
             )
             if new_scene:
                 tracker.begin_scene()
-            worst = self._worst(zone, reading)
             value, events = tracker.step(reading.captured_at, _rounded(people), worst)
             state = tracker.to_state()
             results.append(ZoneResult(zone, value, events, tracker.peak, state, new_scene))
@@ -122,14 +123,20 @@ class CameraZones:
         if before is not None and reading.position_s is not None and reading.position_s < before:
             self._new_scene = True
 
-    def _worst(self, zone: Zone, reading: Reading) -> float | None:
-        """People per m2 at the zone's densest place; None without a calibration."""
-        field = self._fields.get(zone.id)
-        if field is None:
-            return None
-        places = self._grounds[zone.id].heads_to_ground(reading.heads)
-        worst = field.worst(places, [weight for _, _, weight in reading.heads])
-        return round(worst, DECIMALS)
+    def _on_ground(
+        self, zone: Zone, reading: Reading
+    ) -> tuple[NDArray[np.bool_] | None, float | None]:
+        """Which heads are of people in the zone, and people per m2 at its densest place.
+
+        None without a calibration.
+        """
+        ground = self._grounds.get(zone.id)
+        if ground is None:
+            return None, None
+        places = ground.heads_to_ground(reading.heads)
+        inside = ground.inside(places, zone.polygon)
+        weights = [weight for _, _, weight in reading.heads]
+        return inside, round(self._fields[zone.id].worst(places, weights, inside), DECIMALS)
 
     def _restart(self) -> None:
         for tracker in self._trackers.values():

@@ -45,16 +45,22 @@ class DensityField:
         enough = self._inside & (self._within >= LEAST_WITHIN)
         self._judged = enough if enough.any() else self._inside
 
-    def worst(self, places: ArrayLike, weights: ArrayLike) -> float:
+    def worst(
+        self,
+        places: ArrayLike,
+        weights: ArrayLike,
+        inside: NDArray[np.bool_] | None = None,
+    ) -> float:
         """People per square metre at the densest place.
 
         Args:
             places: (N, 2) where people stand, metres; those outside the zone are left out.
             weights: (N,) people.
+            inside: (N,) who stands in the zone, where that is known already.
         """
         points = np.asarray(places, dtype=np.float64).reshape(-1, 2)
         people = np.asarray(weights, dtype=np.float64)
-        standing = points_in_polygon(points, self._corners)
+        standing = points_in_polygon(points, self._corners) if inside is None else inside
         if not standing.any():
             return 0.0
         grid = self._deposit(points[standing], people[standing])

@@ -125,9 +125,9 @@ class Ground:
             )
         return float(shape.area)
 
-    def heads_inside(self, heads: ArrayLike, polygon: Polygon | None) -> NDArray[np.bool_]:
-        """(N,) which heads belong to people standing in a zone; heads as in `heads_to_ground`."""
-        return points_in_polygon(self.heads_to_ground(heads), self.zone_on_ground(polygon))
+    def inside(self, places: ArrayLike, polygon: Polygon | None) -> NDArray[np.bool_]:
+        """(N,) who stands in a zone; places as from `heads_to_ground`, the zone in fractions."""
+        return points_in_polygon(places, self.zone_on_ground(polygon))
 
     def _centred(self, points: ArrayLike) -> Matrix:
         fractions = np.asarray(points, dtype=np.float64).reshape(-1, 2)

@@ -96,7 +96,7 @@ def count_in_zone(
         heads: (N, 3) x, y (fractions), weight; the weights sum to ``count``.
         polygon: corners in fractions; None is the whole picture, its values as they are.
         inside: (N,) which heads are in the zone, where that was judged on the ground
-            (`crowd.ground.Ground.heads_inside`) instead of in the picture.
+            (`crowd.ground.Ground.inside`) instead of in the picture.
         interval: of so many people, how far the truth lies below and above; rising.
     """
     if polygon is None and inside is None:

@@ -68,7 +68,7 @@ def test_people_at_the_near_edge_are_counted_through_their_heads() -> None:
     people = rng.uniform([-6, 4], [6, 18], (400, 2))
     heads = seen(truth, people, 1.6)
     standing = points_in_polygon(people, TILE)
-    assert (ground.heads_inside(heads, zone) == standing).all()
+    assert (ground.inside(ground.heads_to_ground(heads), zone) == standing).all()
     through_the_ground = points_in_polygon(ground.to_ground(heads), TILE)
     assert (through_the_ground != standing).mean() > 0.1
 
@@ -76,7 +76,7 @@ def test_people_at_the_near_edge_are_counted_through_their_heads() -> None:
 def test_no_heads_is_an_empty_answer() -> None:
     truth = camera(6, 30, 1.0)
     ground = Ground(seen(truth, TILE), TILE, ASPECT)
-    assert ground.heads_inside([], seen(truth, TILE)).shape == (0,)
+    assert ground.inside(ground.heads_to_ground([]), seen(truth, TILE)).shape == (0,)
 
 
 def test_a_head_above_the_horizon_is_nowhere() -> None:
@@ -84,7 +84,7 @@ def test_a_head_above_the_horizon_is_nowhere() -> None:
     zone = seen(truth, TILE)
     ground = Ground(zone, TILE, ASPECT)
     assert np.isnan(ground.heads_to_ground([(0.5, 0.02)])).all()
-    assert not ground.heads_inside([(0.5, 0.02)], zone).any()
+    assert not ground.inside(ground.heads_to_ground([(0.5, 0.02)]), zone).any()
 
 
 def test_straight_down_asks_for_the_cameras_height_and_then_works() -> None:
@@ -162,7 +162,7 @@ def test_heads_of_a_surveyed_camera_agree_with_the_feet_in_its_zone(data_folder:
 
     on_ground = ground.zone_on_ground(zone)
     truth = per_frame(points_in_polygon(ground.to_ground(feet), on_ground))
-    head_plane = per_frame(ground.heads_inside(heads, zone))
+    head_plane = per_frame(ground.inside(ground.heads_to_ground(heads), zone))
     ground_plane = per_frame(points_in_polygon(ground.to_ground(heads), on_ground))
     error = np.abs(head_plane - truth).mean() / truth.mean()
     naive = np.abs(ground_plane - truth).mean() / truth.mean()

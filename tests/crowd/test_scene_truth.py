@@ -49,9 +49,10 @@ def test_density_is_within_a_tenth_of_the_truth(name: str, half: str) -> None:
         seen = np.asarray(camera.project(heads)) / size
         people = np.ones(len(feet))
         truth.append(points_in_polygon(feet, corners).sum() / area)
-        found.append(ground.heads_inside(seen, polygon).sum() / area)
+        places = ground.heads_to_ground(seen)
+        found.append(ground.inside(places, polygon).sum() / area)
         worst_truth.append(field.worst(feet, people))
-        worst_found.append(field.worst(ground.heads_to_ground(seen), people))
+        worst_found.append(field.worst(places, people))
     error = np.abs(np.array(found) - truth).mean() / np.mean(truth)
     worst = np.abs(np.array(worst_found) - worst_truth).mean() / np.mean(worst_truth)
     print(f"{name}, {half}: density off by {error:.1%}, worst cell by {worst:.1%}")
@@ -84,7 +85,10 @@ def test_scaling_the_picture_changes_no_zone_count(
         if polygon is None:
             continue
         small, large = calibrated(ASPECT), calibrated(width / height)
-        inside = [small.heads_inside(heads, polygon), large.heads_inside(scaled, polygon)]
+        inside = [
+            small.inside(small.heads_to_ground(heads), polygon),
+            large.inside(large.heads_to_ground(scaled), polygon),
+        ]
         counts = [
             count_in_zone(total, total, total, table, polygon, which).count
             for table, which in zip((heads, scaled), inside, strict=True)
