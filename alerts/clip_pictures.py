@@ -43,15 +43,6 @@ class PictureStream:
             if len(page) < PAGE:
                 return pictures, entry_id
 
-    def of_reading(self, camera: str, seq: int) -> Picture | None:
-        """The picture of the frame with this number, while it is in the broker.
-
-        Raises:
-            redis.RedisError: the broker does not answer.
-        """
-        pictures, _ = self.after(camera, b"0-0")
-        return next((picture for picture in pictures if picture.seq == seq), None)
-
 
 class ClipPictures:
     """The pictures of one clip, from ten seconds before an instant to ten after it.

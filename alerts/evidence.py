@@ -216,12 +216,14 @@ class EvidenceKeeper:
         """The picture that was counted; a moment's patience where the reading is new."""
         age_s = (self._clock.now_ms() - reading.published_at) / 1000
         give_up = time.monotonic() + max(0.0, PICTURE_WAIT_S - max(0.0, age_s))
+        last_id = b"0-0"
         while True:
             try:
-                picture = self._stream.of_reading(reading.camera, reading.seq)
+                pictures, last_id = self._stream.after(reading.camera, last_id)
             except (redis.RedisError, OSError) as error:
                 log.warning("pictures cannot be read", camera=reading.camera, error=str(error))
                 return None
+            picture = next((each for each in pictures if each.seq == reading.seq), None)
             if picture is not None or time.monotonic() >= give_up:
                 return picture
             self._stop.wait(0.05)
