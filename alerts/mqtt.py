@@ -30,6 +30,7 @@ from core.status import freshness_limit_s
 
 LOOK_EVERY_S = 1.0
 ONLINE, OFFLINE = b"online", b"offline"
+SHOWN = ("camera", "zone", "at", "count", "low", "high", "density", "level")
 NO_ROW: Mapping[str, Any] = {}
 
 log = structlog.get_logger()
@@ -168,7 +169,8 @@ class MqttPublisher:
             sqlalchemy.exc.SQLAlchemyError: the history cannot be read.
         """
         with self._history.snapshot() as connection:
-            rows = connection.execute(select(zone_states)).mappings().all()
+            columns = (zone_states.c[name] for name in SHOWN)
+            rows = connection.execute(select(*columns)).mappings().all()
             open_ones = incidents(connection, open_only=True)
         states = {(row["camera"], row["zone"]): row for row in rows}
         raised = {(row["camera"], row["zone"]): row for row in open_ones if row["kind"] == "crowd"}
