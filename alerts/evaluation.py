@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.messages import Reading
 from core.settings import CameraSettings, Site, Zone
 from core.status import freshness_limit_s
-from crowd.configured import level_settings, maintenance_of, zone_tracker
+from crowd.configured import maintenance_of, zone_tracker
 from crowd.density import DensityField
 from crowd.ground import Ground
 from crowd.levels import UTC, Event
@@ -169,13 +169,8 @@ class CameraZones:
             self._grounds[zone.id] = ground
             polygon = ground.zone_on_ground(zone.polygon)
             self._fields[zone.id] = DensityField(polygon, zone.ground.cell_m2)
-        levels = None
-        if zone.levels is not None:
-            gap_s = freshness_limit_s(self.camera)
-            levels = level_settings(zone.levels, gap_s, self._timezone, self.maintenance)
-        tracker = zone_tracker(
-            zone.levels, levels, area, 4.0 if zone.ground is None else zone.ground.cell_m2
-        )
+        gap_s = freshness_limit_s(self.camera)
+        tracker = zone_tracker(zone, area, gap_s, self._timezone, self.maintenance)
         if zone.id in self._stored:
             stored = self._stored[zone.id]
             tracker.restore(stored)

@@ -51,6 +51,18 @@ class ZoneLevels(Protocol):
     def margin(self, threshold: float) -> float: ...
 
 
+class ZoneGround(Protocol):
+    @property
+    def cell_m2(self) -> float: ...
+
+
+class ZoneSettings(Protocol):
+    @property
+    def levels(self) -> ZoneLevels | None: ...
+    @property
+    def ground(self) -> ZoneGround | None: ...
+
+
 def maintenance_of(
     windows: Iterable[MaintenanceTime], camera: str, timezone: ZoneInfo
 ) -> Calendar | None:
@@ -65,18 +77,37 @@ def maintenance_of(
     )
 
 
-def level_settings(
-    levels: ZoneLevels,
+def zone_tracker(
+    zone: ZoneSettings,
+    area_m2: float | None,
     gap_s: float,
-    timezone: ZoneInfo = ZoneInfo("UTC"),  # noqa: B008 - a constant
-    maintenance: Calendar | None = None,
-) -> LevelSettings:
-    """A zone's levels as `crowd.levels` takes them.
+    timezone: ZoneInfo,
+    maintenance: Calendar | None,
+) -> ZoneTracker:
+    """What follows a zone.
 
     Args:
+        area_m2: of the zone on the ground; None without a calibration.
         gap_s: longest time between readings that still counts as watching.
         timezone: of the site.
+        maintenance: of the zone's camera, from `maintenance_of`.
+
+    Raises:
+        ValueError: the levels are in persons/m2 and there is no area.
     """
+    levels = zone.levels
+    if levels is None:
+        return ZoneTracker(area_m2=area_m2)
+    by_cell = zone.ground if levels.measure == "worst_cell" else None
+    settings = _level_settings(levels, gap_s, timezone, maintenance)
+    cell_m2 = None if by_cell is None else by_cell.cell_m2
+    return ZoneTracker(settings, levels.unit, area_m2, cell_m2)
+
+
+def _level_settings(
+    levels: ZoneLevels, gap_s: float, timezone: ZoneInfo, maintenance: Calendar | None
+) -> LevelSettings:
+    """A zone's levels as `crowd.levels` takes them."""
 
     def with_margins(values: Mapping[str, float]) -> Thresholds:
         return Thresholds(values, {name: levels.margin(value) for name, value in values.items()})
@@ -94,23 +125,6 @@ def level_settings(
         levels.top_by == "upper",
         levels.approaching,
     )
-
-
-def zone_tracker(
-    levels: ZoneLevels | None,
-    settings: LevelSettings | None,
-    area_m2: float | None,
-    cell_m2: float,
-) -> ZoneTracker:
-    """What follows a zone; ``settings`` are its levels from `level_settings`.
-
-    Raises:
-        ValueError: the levels are in persons/m2 and there is no area.
-    """
-    if levels is None or settings is None:
-        return ZoneTracker(area_m2=area_m2)
-    by_cell = levels.measure == "worst_cell" and levels.unit == "persons/m2"
-    return ZoneTracker(settings, levels.unit, area_m2, cell_m2 if by_cell else None)
 
 
 def _hours(given: HoursOfWeek) -> Hours:

@@ -17,7 +17,7 @@ from core.history import incidents
 from core.history_replay import ValuesGoneError, stored_run
 from core.settings import CameraSettings, Site, Zone
 from core.status import freshness_limit_s
-from crowd.configured import level_settings, maintenance_of, zone_tracker
+from crowd.configured import maintenance_of, zone_tracker
 from crowd.replay import CrowdIncident, compare, replay_zone
 
 MOST_INCIDENTS = 100_000
@@ -104,10 +104,9 @@ def _replay(
     if run is None:
         return []
     maintenance = maintenance_of(site.alerts.maintenance, camera.id, site.site.zone)
-    levels = level_settings(zone.levels, freshness_limit_s(camera), site.site.zone, maintenance)
-    cell_m2 = 4.0 if zone.ground is None else zone.ground.cell_m2
+    gap_s, area_m2 = freshness_limit_s(camera), run.state.get("area")
     try:
-        tracker = zone_tracker(zone.levels, levels, run.state.get("area"), cell_m2)
+        tracker = zone_tracker(zone, area_m2, gap_s, site.site.zone, maintenance)
         return replay_zone(
             tracker,
             run.values,

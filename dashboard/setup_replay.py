@@ -23,8 +23,7 @@ from core.history_blocks import RawValue
 from core.history_replay import StoredRun, ValuesGoneError, stored_run
 from core.settings import CameraSettings, Levels, Zone
 from core.status import freshness_limit_s
-from crowd.configured import level_settings, maintenance_of, zone_tracker
-from crowd.density import CELL_M2
+from crowd.configured import maintenance_of, zone_tracker
 from crowd.replay import CrowdIncident, replay_zone
 from dashboard.running import Dashboard
 from dashboard.text import say
@@ -130,15 +129,11 @@ class Replays:
                     return None
                 site = dashboard.site
                 tracker = zone_tracker(
-                    zone.levels,
-                    level_settings(
-                        zone.levels,
-                        freshness_limit_s(camera),
-                        site.site.zone,
-                        maintenance_of(site.alerts.maintenance, camera.id, site.site.zone),
-                    ),
+                    zone,
                     area_m2,
-                    CELL_M2 if zone.ground is None else zone.ground.cell_m2,
+                    freshness_limit_s(camera),
+                    site.site.zone,
+                    maintenance_of(site.alerts.maintenance, camera.id, site.site.zone),
                 )
                 found = replay_zone(
                     tracker,
