@@ -47,6 +47,11 @@ async def http_error(request: Request, error: Exception) -> Response:
     return PlainTextResponse(error.detail, error.status_code, error.headers)
 
 
+async def accounts_away(request: Request, error: Exception) -> Response:
+    """The answer where the database cannot say who asks."""
+    return await http_error(request, HTTPException(503, str(error)))
+
+
 async def server_error(request: Request, _: Exception) -> Response:
     """The answer to any other exception; Starlette logs it."""
     sentence = "the dashboard failed to answer; its log says why"

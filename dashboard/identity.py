@@ -27,7 +27,10 @@ log = structlog.get_logger()
 
 
 class AccountsAwayError(RuntimeError):
-    """The database cannot say who this is, and it is too long since it did."""
+    """The database cannot say who this is, and it is too long since it did.
+
+    Answered with 503 by `dashboard.service.application`.
+    """
 
 
 @dataclass(frozen=True)

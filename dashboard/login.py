@@ -130,26 +130,40 @@ class Login:
         return response
 
     def sign_out(self, request: Request) -> Response:
-        """End the session of this browser."""
+        """End the session of this browser.
+
+        Raises:
+            AccountsAwayError: the database cannot be used; the session goes on.
+        """
         session = request.cookies.get(COOKIE)
         if session:
-            viewer = self._viewer(request)
-            with self.dashboard.history.transaction() as connection:
-                end_session(connection, session)
-                if viewer is not None:
-                    record_audit(connection, local_ms(), viewer.name, "signed out")
+            self._end(session, self._viewer(request))
             self.dashboard.identities.forget(session)
         response = RedirectResponse("/login", 303, {"Cache-Control": "no-store"})
         response.delete_cookie(COOKIE)
         return response
 
     def session(self, request: Request) -> Response:
-        """Whether this browser is signed in; asking does not count as use."""
+        """Whether this browser is signed in; asking does not count as use.
+
+        Raises:
+            AccountsAwayError: nobody knows.
+        """
         viewer = self.dashboard.identities.viewer(credentials_of(request), use=False)
         answer: dict[str, Any] = {"signed_in": viewer is not None}
         if viewer is not None:
             answer |= {"name": viewer.name, "role": viewer.role.value}
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    def _end(self, session: str, viewer: Viewer | None) -> None:
+        try:
+            with self.dashboard.history.transaction() as connection:
+                end_session(connection, session)
+                if viewer is not None:
+                    record_audit(connection, local_ms(), viewer.name, "signed out")
+        except SQLAlchemyError as error:
+            log.warning("a session cannot be ended", error=str(error))
+            raise AccountsAwayError("sessions cannot be ended at the moment") from None
 
     def _viewer(self, request: Request) -> Viewer | None:
         session = Credentials(session=request.cookies.get(COOKIE))

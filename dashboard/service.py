@@ -34,12 +34,12 @@ from core.reloading import Reloads
 from core.settings import DashboardSettings
 from core.site_file import LoadedSite
 from dashboard.access import Access
-from dashboard.answers import fallback_routes, http_error, server_error
+from dashboard.answers import accounts_away, fallback_routes, http_error, server_error
 from dashboard.api import Api
 from dashboard.backgrounds import Backgrounds
 from dashboard.events import Events
 from dashboard.evidence import Evidence
-from dashboard.identity import Identities
+from dashboard.identity import AccountsAwayError, Identities
 from dashboard.login import Login
 from dashboard.metrics import Metrics
 from dashboard.oidc import Oidc
@@ -193,7 +193,11 @@ def application(dashboard: Dashboard) -> App:
         SCRIPT,
         routes=routes,
         middleware=[access],
-        exception_handlers={HTTPException: http_error, Exception: server_error},
+        exception_handlers={
+            HTTPException: http_error,
+            AccountsAwayError: accounts_away,
+            Exception: server_error,
+        },
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
 import httpx
 import pytest
 from playwright.sync_api import expect
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 
 from core.accounts import add_user, remove_user
 from core.accounts_schema import sessions
@@ -98,6 +99,32 @@ def test_signing_out_ends_the_session_at_once(locked: Locked) -> None:
             "signed out",
             "signed in",
         ]
+
+
+@contextmanager
+def without_sessions(site: Locked) -> Iterator[None]:
+    """The table of sessions cannot be read in the block."""
+    with site.history.transaction() as connection:
+        connection.execute(text("ALTER TABLE sessions RENAME TO sessions_away"))
+    try:
+        yield
+    finally:
+        with site.history.transaction() as connection:
+            connection.execute(text("ALTER TABLE sessions_away RENAME TO sessions"))
+
+
+def test_without_the_database_nobody_is_told_anything_wrong(locked: Locked) -> None:
+    unknown = {"Cookie": f"{COOKIE}=unknown"}
+    with locked.browser("visitor") as known, locked.client() as http:
+        known.get("/api/v1/cameras")
+        with without_sessions(locked):
+            remembered = known.post("/auth/logout")
+            session = http.get("/auth/session", headers=unknown)
+            logout = http.post("/auth/logout", headers={**unknown, "Origin": locked.address})
+
+    assert [each.status_code for each in (remembered, session, logout)] == [503] * 3
+    assert session.text == logout.text == "accounts cannot be read at the moment"
+    assert remembered.text == "sessions cannot be ended at the moment"
 
 
 def test_a_change_by_cookie_needs_our_own_origin(locked: Locked) -> None:
