@@ -27,10 +27,10 @@ from core.site_secrets import SecretUnknownError, with_secrets
 from core.strict_yaml import parse
 from dashboard.calibration import calibration_faults
 from dashboard.running import Dashboard
+from dashboard.system import is_behind
 from dashboard.text import say
 
 PROBE_WITHIN_S = 20.0
-SETTLE_MS = 5_000  # until the heartbeats of all services can tell of a new configuration
 
 _saving = threading.Lock()
 
@@ -124,11 +124,11 @@ def is_edited_by_hand(dashboard: Dashboard) -> bool:
 
 def behind(dashboard: Dashboard) -> list[str]:
     """Processes that run another configuration than the dashboard."""
-    version, since = dashboard.loaded.version, dashboard.taken_over_at + SETTLE_MS
+    version, since = dashboard.loaded.version, dashboard.taken_over_at
     return [
         f"{beat.service} {beat.id}"
         for beat in dashboard.live.heartbeats()
-        if beat.config_version != version and beat.at > since
+        if is_behind(beat, version, since)
     ]
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from core.messages import Heartbeat, Service
 from core.roles import Viewer
-from core.site_file import LoadedSite
 from dashboard.machine import Machine, measure, size_words
 from dashboard.metrics import notification_tally
 from dashboard.running import Dashboard
@@ -20,6 +19,7 @@ CAPACITY_FACT = "capacity_fps"
 FAULT = "fault "  # how the names of facts begin that tell of one
 FULL_BROKER = 0.85
 SCARCE_DISK_BYTES = 1_000_000_000
+SETTLE_MS = 5_000  # until the heartbeats of all services can tell of a new configuration
 NEEDED = (Service.INGEST, Service.WORKER, Service.ALERTS)
 
 
@@ -49,7 +49,8 @@ def find_problems(dashboard: Dashboard, viewer: Viewer) -> list[Problem]:
     if failing:
         found.append(Problem("warning", say("problem.notifications", n=failing)))
     found += fault_problems(heartbeats, viewer)
-    return found + process_problems(heartbeats, dashboard.loaded)
+    since = dashboard.taken_over_at
+    return found + process_problems(heartbeats, dashboard.loaded.version, since)
 
 
 def machine_problems(machine: Machine) -> list[Problem]:
@@ -150,19 +151,25 @@ def capacity_sentence(heartbeats: Sequence[Heartbeat], asked: float) -> str:
     return say("system.capacity_sentence", can=f"{can:.1f}", asked=f"{asked:.1f}")
 
 
-def process_problems(heartbeats: Sequence[Heartbeat], loaded: LoadedSite) -> list[Problem]:
-    """Processes whose clock or configuration is not the site's."""
+def is_behind(heartbeat: Heartbeat, version: str, since: int) -> bool:
+    """Whether a process runs another configuration, though it has had the time to follow.
+
+    Args:
+        version: that the dashboard runs.
+        since: when it took that over, ms UTC.
+    """
+    return heartbeat.config_version != version and heartbeat.at > since + SETTLE_MS
+
+
+def process_problems(heartbeats: Sequence[Heartbeat], version: str, since: int) -> list[Problem]:
+    """Processes whose clock or configuration is not the site's; arguments as of `is_behind`."""
     found = []
     for heartbeat in heartbeats:
         process = f"{heartbeat.service.value} {heartbeat.id}"
         if abs(heartbeat.clock_offset_ms) > CLOCK_FAULT_MS:
             seconds = f"{heartbeat.clock_offset_ms / 1000:.1f}"
             found.append(Problem("warning", say("problem.clock", process=process, seconds=seconds)))
-        if heartbeat.config_version != loaded.version:
-            words = {
-                "process": process,
-                "running": heartbeat.config_version,
-                "mine": loaded.version,
-            }
+        if is_behind(heartbeat, version, since):
+            words = {"process": process, "running": heartbeat.config_version, "mine": version}
             found.append(Problem("warning", say("problem.config", **words)))
     return found
