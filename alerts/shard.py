@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 import structlog
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from alerts.evaluation import CameraZones, ZoneResult
@@ -30,6 +30,7 @@ from core.heartbeat import HeartbeatSender
 from core.history import History, write_raw
 from core.history_raw import HOUR_MS
 from core.history_replay import newest_snapshots, write_snapshot
+from core.history_rows import put_row
 from core.history_schema import zone_states
 from core.live import LiveView
 from core.messages import Keys, Reading, Reason
@@ -329,8 +330,5 @@ def _write_states(
     newest: Mapping[tuple[str, str], tuple[dict[str, Any], ZoneResult]],
 ) -> None:
     """Replace the current values of the zones of a batch."""
-    for (camera, zone), (row, result) in newest.items():
-        connection.execute(
-            delete(zone_states).where(zone_states.c.camera == camera, zone_states.c.zone == zone)
-        )
-        connection.execute(insert(zone_states).values(**row, state_json=json.dumps(result.state)))
+    for row, result in newest.values():
+        put_row(connection, zone_states, row | {"state_json": json.dumps(result.state)})

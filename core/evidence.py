@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
+from core.history_rows import put_row
 from core.history_schema import evidence as table
 
 MEDIA_TYPES = {
@@ -56,8 +57,7 @@ def incident_folder(folder: Path, incident: int) -> Path:
 
 def add_evidence(connection: Connection, file: EvidenceFile) -> None:
     """Remember a file that was written; a file of the same name was replaced by it."""
-    forget_evidence(connection, file)
-    connection.execute(insert(table).values(**vars(file)))
+    put_row(connection, table, vars(file))
 
 
 def forget_evidence(connection: Connection, file: EvidenceFile) -> None:

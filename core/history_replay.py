@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from core.history_blocks import RawValue
 from core.history_raw import HOUR_MS, MINUTE_MS, raw_values
+from core.history_rows import put_row
 from core.history_schema import hours, minutes, zone_snapshots
 
 
@@ -45,20 +46,16 @@ def write_snapshot(
     connection: Connection, camera: str, zone: str, at: int, state: Mapping[str, Any], scene: bool
 ) -> None:
     """Keep a zone's state as it is after the reading captured ``at``."""
-    key = (
-        zone_snapshots.c.camera == camera,
-        zone_snapshots.c.zone == zone,
-        zone_snapshots.c.at == at,
-    )
-    connection.execute(delete(zone_snapshots).where(*key))
-    connection.execute(
-        insert(zone_snapshots).values(
-            camera=camera,
-            zone=zone,
-            at=at,
-            new_scene=scene,
-            state_json=json.dumps(state, separators=(",", ":")),
-        )
+    put_row(
+        connection,
+        zone_snapshots,
+        {
+            "camera": camera,
+            "zone": zone,
+            "at": at,
+            "new_scene": scene,
+            "state_json": json.dumps(state, separators=(",", ":")),
+        },
     )
 
 

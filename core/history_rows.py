@@ -32,6 +32,14 @@ def write_raw(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         connection.execute(statement, list(rows))
 
 
+def put_row(connection: Connection, table: Table, row: dict[str, Any]) -> None:
+    """Inserts a row, or replaces the one with its key."""
+    keys = [column.name for column in table.primary_key]
+    changes = {name: value for name, value in row.items() if name not in keys}
+    statement = _insert(connection, table).values(row)
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes))
+
+
 def roll_up(
     connection: Connection,
     camera: str,
@@ -60,7 +68,7 @@ def roll_up(
     if not values and unknown_share is None:
         return
     row = {"camera": camera, "zone": zone, "at": start, "unknown_share": unknown_share or 0.0}
-    _put(connection, minutes, row | summed_up(values))
+    put_row(connection, minutes, row | summed_up(values))
     _roll_up_hour(connection, camera, zone, start // HOUR_MS * HOUR_MS)
 
 
@@ -91,7 +99,7 @@ def _pack_minute(connection: Connection, camera: str, zone: str, start: int) -> 
     ).rowcount
     if moved:
         row = {"camera": camera, "zone": zone, "at": start}
-        _put(connection, raw_blocks, row | {"readings": len(values), "data": pack(values)})
+        put_row(connection, raw_blocks, row | {"readings": len(values), "data": pack(values)})
     return values
 
 
@@ -122,7 +130,7 @@ def _roll_up_hour(connection: Connection, camera: str, zone: str, start: int) ->
     unknown = fields.pop("unknown") + passed - fields.pop("known_minutes")
     share = min(1.0, max(0.0, unknown / passed))
     row = {"camera": camera, "zone": zone, "at": start, "unknown_share": share}
-    _put(connection, hours, row | fields)
+    put_row(connection, hours, row | fields)
 
 
 def prune(connection: Connection, keep: KeepSettings, now_ms: int) -> int:
@@ -162,14 +170,6 @@ def _delete_oldest(connection: Connection, table: Table, before: int) -> int:
     stop = connection.execute(beyond.limit(1)).scalar()
     last = before - 1 if stop is None else stop
     return connection.execute(delete(table).where(table.c.at <= last)).rowcount
-
-
-def _put(connection: Connection, table: Table, row: dict[str, Any]) -> None:
-    """Inserts a row, or replaces the one with its key."""
-    keys = [column.name for column in table.primary_key]
-    changes = {name: value for name, value in row.items() if name not in keys}
-    statement = _insert(connection, table).values(row)
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes))
 
 
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
