@@ -31,9 +31,39 @@ class Problem:
     sentence: str
 
 
-def find_problems(dashboard: Dashboard, viewer: Viewer) -> list[Problem]:
-    """Everything that is wrong now with what the viewer may see, the worst first."""
-    heartbeats = dashboard.live.heartbeats()
+@dataclass(frozen=True)
+class Findings:
+    """What the System page is made of, asked for once.
+
+    Attributes:
+        cameras: those that the viewer may see.
+        notifications: of `dashboard.metrics.notification_tally`.
+    """
+
+    viewer: Viewer
+    now: int  # ms UTC
+    heartbeats: list[Heartbeat]
+    cameras: list[CameraValue]
+    machine: Machine
+    notifications: dict[str, int]
+
+
+def look(dashboard: Dashboard, viewer: Viewer) -> Findings:
+    """How everything is now."""
+    values = dashboard.values
+    return Findings(
+        viewer,
+        values.now_ms(),
+        dashboard.live.heartbeats(),
+        [value for value in values.cameras() if viewer.may_see(value.id)],
+        measure(dashboard),
+        notification_tally(dashboard),
+    )
+
+
+def find_problems(dashboard: Dashboard, findings: Findings) -> list[Problem]:
+    """Everything that is wrong with what the viewer may see, the worst first."""
+    heartbeats = findings.heartbeats
     found = []
     if not dashboard.live.broker_ok:
         found.append(Problem("critical", say("problem.broker")))
@@ -41,14 +71,13 @@ def find_problems(dashboard: Dashboard, viewer: Viewer) -> list[Problem]:
         found += service_problems(heartbeats)
     if not dashboard.values.history_ok:
         found.append(Problem("critical", say("problem.history")))
-    seen = [value for value in dashboard.values.cameras() if viewer.may_see(value.id)]
-    found += camera_problems(seen)
+    found += camera_problems(findings.cameras)
     found += capacity_problems(heartbeats, dashboard.site.frames_per_second)
-    found += machine_problems(measure(dashboard))
-    failing = notification_tally(dashboard).get("failing", 0)
+    found += machine_problems(findings.machine)
+    failing = findings.notifications.get("failing", 0)
     if failing:
         found.append(Problem("warning", say("problem.notifications", n=failing)))
-    found += fault_problems(heartbeats, viewer)
+    found += fault_problems(heartbeats, findings.viewer)
     since = dashboard.taken_over_at
     return found + process_problems(heartbeats, dashboard.loaded.version, since)
 

@@ -8,15 +8,13 @@ import streamlit as st
 
 from core.messages import Heartbeat, Service
 from dashboard import markup
-from dashboard.machine import Machine, measure, size_words
-from dashboard.metrics import notification_tally
+from dashboard.machine import Machine, size_words
 from dashboard.running import running
-from dashboard.system import capacity_sentence, find_problems
+from dashboard.system import Findings, capacity_sentence, find_problems, look
 from dashboard.text import say
 from dashboard.viewer import current_viewer
 
 dashboard = running()
-zone = dashboard.site.site.zone
 theme = st.context.theme.type or "dark"
 FACTS = (
     "host",
@@ -30,8 +28,8 @@ FACTS = (
 )
 
 
-def problems() -> str:
-    found = find_problems(dashboard, current_viewer())
+def problems(findings: Findings) -> str:
+    found = find_problems(dashboard, findings)
     if not found:
         return f"<p class='fine'>{markup.chip('normal', say('system.fine'))}</p>"
     rows = "".join(
@@ -59,14 +57,11 @@ def services(heartbeats: list[Heartbeat], now: int) -> str:
     return markup.table([say(f"system.{name}") for name in head], rows)
 
 
-def cameras(now: int, machine: Machine) -> str:
+def cameras(findings: Findings) -> str:
     head = ["camera", "status", "state", "since", "frame_age", "reading_age"]
     head += ["frames_per_second", "queue", "drops", "reconnects", "source"]
-    rows = []
-    viewer = current_viewer()
-    for value in dashboard.values.cameras():
-        if not viewer.may_see(value.id):
-            continue
+    rows, now = [], findings.now
+    for value in findings.cameras:
         state = dashboard.live.state(value.id)
         ok = value.status == "ok"
         words = say("system.ok") if ok else say(f"reason.{value.reason or 'null'}")
@@ -86,7 +81,7 @@ def cameras(now: int, machine: Machine) -> str:
                 markup.ago(state.last_frame_at, now) if state.last_frame_at else "–",
                 reading,
                 "–" if rate is None else f"{rate:.2f}",
-                str(machine.queues.get(value.id, "–")),
+                str(findings.machine.queues.get(value.id, "–")),
                 str(dashboard.live.drops(value.id)),
                 str(state.reconnects),
                 source,
@@ -124,30 +119,28 @@ def machine_table(machine: Machine) -> str:
     return markup.table([say("system.machine"), ""], rows)
 
 
-def notifications() -> str:
-    tally = notification_tally(dashboard)
+def notifications(tally: dict[str, int]) -> str:
     parts = [f"{number} {say(f'system.{outcome}')}" for outcome, number in tally.items()]
     return f"<p>{escape(' · '.join(parts))}</p>"
 
 
 @st.fragment(run_every=2)
 def show() -> None:
-    now = dashboard.values.now_ms()
-    heartbeats = dashboard.live.heartbeats()
-    machine = measure(dashboard)
+    findings = look(dashboard, current_viewer())
+    heartbeats = findings.heartbeats
     capacity = capacity_sentence(heartbeats, dashboard.site.frames_per_second)
     sections = [
-        ("services", services(heartbeats, now)),
-        ("cameras", cameras(now, machine)),
+        ("services", services(heartbeats, findings.now)),
+        ("cameras", cameras(findings)),
         ("capacity", f"<p>{escape(capacity)}</p>{workers(heartbeats)}{model_card()}"),
-        ("machine", machine_table(machine)),
-        ("notifications", notifications()),
+        ("machine", machine_table(findings.machine)),
+        ("notifications", notifications(findings.notifications)),
     ]
     body = "".join(
         f"<section><h2>{escape(say(f'system.{name}'))}</h2>{content}</section>"
         for name, content in sections
     )
-    st.html(markup.page(f"{problems()}{body}", theme))
+    st.html(markup.page(f"{problems(findings)}{body}", theme))
 
 
 show()
