@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def write_clip(path: Path, pictures: Sequence[Picture]) -> None:
         stream.options = ENCODER
         stream.time_base = stream.codec_context.time_base = MILLISECOND
         last = -1
-        for at, each in _chained(first, frames):
+        for at, each in chain([first], frames):
             picture = each.reformat(stream.width, stream.height, format="yuv420p")
             # Two pictures of the same millisecond must not stop the encoder.
             picture.pts = last = max(at - began, last + 1)
@@ -63,8 +64,3 @@ def _decoded(pictures: Sequence[Picture]) -> Iterator[tuple[int, Any]]:
             continue
         if frames:
             yield picture.captured_at, frames[0]
-
-
-def _chained(first: tuple[int, Any], rest: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    yield first
-    yield from rest

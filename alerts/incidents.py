@@ -140,7 +140,7 @@ class IncidentBook:
             change,
             event.kind.value,
             event.level,
-            f"{camera.title} / {zone.title}",
+            self._place(key),
             event.at_ms,
             unit,
             Measured(event.value, event.low, event.high),

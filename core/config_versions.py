@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, insert, select
 
 from core.history_schema import config_versions
 from core.site_file import LoadedSite
@@ -43,16 +43,10 @@ def record(connection: Connection, loaded: LoadedSite, by: str, at_ms: int) -> N
 
 def latest(connection: Connection) -> ConfigVersion | None:
     """The one applied last."""
-    newest = select(config_versions).order_by(config_versions.c.id.desc()).limit(1)
-    row = connection.execute(newest).one_or_none()
-    return None if row is None else _version(row)
+    return next(iter(versions(connection, 1)), None)
 
 
 def versions(connection: Connection, at_most: int = 100) -> list[ConfigVersion]:
     """The ones applied last, newest first."""
     newest = select(config_versions).order_by(config_versions.c.id.desc()).limit(at_most)
-    return [_version(row) for row in connection.execute(newest)]
-
-
-def _version(row: Row[tuple[object, ...]]) -> ConfigVersion:
-    return ConfigVersion(**row._mapping)
+    return [ConfigVersion(**row) for row in connection.execute(newest).mappings()]

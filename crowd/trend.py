@@ -15,7 +15,6 @@ from crowd.smoothing import TREND, Smoother
 SURE = 1.64  # standard deviations by which the slope must be above nothing: 19 times in 20
 SUSTAINED_S = 15.0  # the trend must lead there for so long
 CALM_S = 120.0  # and must not for so long before it is told again
-GAP_S = 60.0  # a longer gap between readings starts both anew
 
 
 @dataclass
@@ -61,7 +60,7 @@ class Trend:
         passed = 0.0 if state.at_ms is None else (at_ms - state.at_ms) / 1000
         state.at_ms = at_ms
         people = self._filter.step(at_ms, *reading)
-        if passed > GAP_S:
+        if passed > TREND.reset_after_s:  # the filter starts anew as well
             state.leading_s = 0.0
             passed = 0.0
         left = None
