@@ -26,12 +26,12 @@ logging.getLogger("apprise").propagate = False
 logging.getLogger("apprise").addHandler(logging.NullHandler())
 
 
-def deliver(url: str, notice: Notice, level: str, picture: Path | None = None) -> str | None:
+def deliver(url: str, notice: Notice, picture: Path | None = None) -> str | None:
     """Send one notice; returns None when it was accepted, else one sentence without secrets.
 
     Args:
         url: an Apprise URL; the schemes json, xml and form also get ``Idempotency-Key``.
-        level: chooses the mark that services show (normal, watch, warning, critical).
+        notice: its level chooses the mark that services show.
         picture: attached where the service takes attachments.
     """
     service = apprise.Apprise()
@@ -42,7 +42,7 @@ def deliver(url: str, notice: Notice, level: str, picture: Path | None = None) -
         with service.notify(
             title=notice.title,
             body=notice.body,
-            notify_type=TYPES[level],
+            notify_type=TYPES[notice.level],
             body_format=apprise.NotifyFormat.TEXT,
             attach=str(picture) if attaches else None,
             timeout=TIMEOUT_S,

@@ -43,12 +43,6 @@ class IncidentBook:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._open: dict[IncidentKey, OpenIncident] = {}
-        self._units = {
-            (camera.id, zone.id): zone.levels.unit
-            for camera in site.cameras
-            for zone in camera.zones
-            if zone.levels is not None
-        }
         self._maintenance = {
             camera: maintenance_of(site.alerts.maintenance, camera, site.site.zone)
             for camera in (WORKER, *(camera.id for camera in site.cameras))
@@ -112,7 +106,7 @@ class IncidentBook:
         unit = zone.levels.unit
         known = self._open.get(key)
         if event.kind is EventKind.APPROACHING:
-            self._approaching(connection, key, event, value, now_ms)
+            self._approaching(connection, key, unit, event, value, now_ms)
             return None
         if event.kind is EventKind.CLEARED:
             if known is None:
@@ -158,6 +152,7 @@ class IncidentBook:
         self,
         connection: Connection,
         key: IncidentKey,
+        unit: str,
         event: Event,
         value: ZoneValue,
         now_ms: int,
@@ -165,7 +160,6 @@ class IncidentBook:
         """Tell that the trend leads to a level; with no incident open, this does not make one."""
         known = self._open.get(key)
         _, camera, zone = key
-        unit = self._units[camera, zone]
         happening = Happening(
             None if known is None else known.id,
             1 if known is None else change_incident(connection, known.id),

@@ -34,6 +34,6 @@ def send_test(loaded: LoadedSite) -> list[tuple[str, bool, str | None]]:
         if channel.name == MQTT_CHANNEL and site.alerts.mqtt is not None:
             error = publish_once(site.alerts.mqtt, text)
         else:
-            error = deliver(channel.url, text, "normal")
+            error = deliver(channel.url, text)
         results.append((channel.name, error is None, error))
     return results

@@ -51,7 +51,7 @@ UNSETTLED = (outbox.c.sent_at.is_(None), outbox.c.dropped_at.is_(None))
 log = structlog.get_logger()
 
 
-Send = Callable[[Channel, Notice, str, Path | None], str | None]
+Send = Callable[[Channel, Notice, Path | None], str | None]
 
 
 class Outbox:
@@ -212,7 +212,7 @@ class Outbox:
         notice = Notice(
             row.title, row.body, row.key, row.event, level, row.camera or "", row.zone or None
         )
-        error = self._send(channel, notice, level, self._picture(row, channel))
+        error = self._send(channel, notice, self._picture(row, channel))
         now = self._clock.now_ms()
         if error is None:
             self._resting.pop(channel.name, None)

@@ -146,10 +146,10 @@ def _watch(
 def _sending(publishers: list[MqttPublisher]) -> Send:
     """How a notice is delivered: MQTT over its own connection, all else through Apprise."""
 
-    def send(channel: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
+    def send(channel: Channel, notice: Notice, picture: Path | None) -> str | None:
         if channel.name == MQTT_CHANNEL and publishers:
             return publishers[0].send(notice)
-        return deliver(channel.url, notice, level, picture)
+        return deliver(channel.url, notice, picture)
 
     return send
 

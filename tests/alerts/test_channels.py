@@ -9,6 +9,7 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from alerts.notices import Notice
 from tests.alerts.conftest import Receiver
 
 NOTICE = Notice("[WARNING] Hall / all: 42 persons, raised", "line\nincident 4 change 2",
-                "incident 4 change 2")  # fmt: skip
+                "incident 4 change 2", level="critical")  # fmt: skip
+WARNING = replace(NOTICE, level="warning")
 
 
 def test_a_webhook_gets_title_body_and_key(receiver: Receiver) -> None:
-    assert deliver(receiver.url, NOTICE, "warning") is None
+    assert deliver(receiver.url, WARNING) is None
     assert receiver.titles == [NOTICE.title]
     assert receiver.notices[0]["message"] == NOTICE.body
     assert receiver.notices[0]["type"] == "warning"
@@ -32,14 +34,14 @@ def test_a_webhook_gets_title_body_and_key(receiver: Receiver) -> None:
 
 def test_a_refusal_is_an_error(receiver: Receiver) -> None:
     receiver.answer = 503
-    error = deliver(receiver.url, NOTICE, "critical")
+    error = deliver(receiver.url, NOTICE)
     assert error is not None
     assert "503" in error
 
 
 @pytest.mark.parametrize("url", ["json://user:hunter2@127.0.0.1:1/hook", "not a url", "slack://x"])
 def test_a_failure_is_told_without_secrets(url: str) -> None:
-    error = deliver(url, NOTICE, "critical")
+    error = deliver(url, NOTICE)
     assert error
     assert "hunter2" not in error
 
@@ -57,7 +59,7 @@ def test_a_webhook_gets_the_picture_and_mqtt_by_apprise_none(
 ) -> None:
     picture = tmp_path / "warning-picture.jpg"
     picture.write_bytes(b"\xff\xd8 picture")
-    assert deliver(receiver.url, NOTICE, "warning", picture) is None
+    assert deliver(receiver.url, WARNING, picture) is None
     (attached,) = receiver.notices[0]["attachments"]
     assert attached["filename"] == "warning-picture.jpg"
     assert base64.b64decode(attached["base64"]) == b"\xff\xd8 picture"
@@ -106,7 +108,7 @@ def test_a_mail_has_title_body_key_and_picture(tmp_path: Path) -> None:
     picture.write_bytes(b"\xff\xd8 picture")
     with mailbox() as (port, messages):
         url = f"mailto://127.0.0.1:{port}?from=headcount@site.example&to=guard@site.example&mode=insecure"
-        assert deliver(url, NOTICE, "critical", picture) is None
+        assert deliver(url, NOTICE, picture) is None
     (message,) = messages
     assert message["Subject"] == NOTICE.title
     assert "guard@site.example" in message["To"]

@@ -106,12 +106,12 @@ class Desk:
             lambda connection, now: write_reminders(connection, self.site, now),
         )
 
-    def receive(self, to: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
+    def receive(self, to: Channel, notice: Notice, picture: Path | None) -> str | None:
         channel = to.name
         if channel in self.down:
             return "connection refused"
         self.pictures.append(picture)
-        self.delivered.append((channel, notice.title.rpartition(", ")[2] + " " + level))
+        self.delivered.append((channel, notice.title.rpartition(", ")[2] + " " + notice.level))
         self.keys.append(notice.key)
         return None
 
@@ -199,7 +199,7 @@ def test_a_failed_delivery_is_tried_again_with_growing_pauses_and_the_others_go_
 def test_a_channel_that_fails_rests_for_all_its_notices(desk: Desk) -> None:
     tried: list[str] = []
 
-    def refuse(to: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
+    def refuse(to: Channel, notice: Notice, picture: Path | None) -> str | None:
         tried.append(notice.key)
         return "connection refused"
 
@@ -358,10 +358,8 @@ def test_a_crash_between_delivery_and_marking_repeats_the_notice_with_its_key(de
     class Crash(BaseException):
         pass
 
-    def deliver_and_crash(
-        to: Channel, notice: Notice, level: str, picture: Path | None
-    ) -> str | None:
-        desk.receive(to, notice, level, picture)
+    def deliver_and_crash(to: Channel, notice: Notice, picture: Path | None) -> str | None:
+        desk.receive(to, notice, picture)
         raise Crash
 
     desk.event("raised", "warning", "normal")
@@ -381,7 +379,7 @@ def test_what_another_process_sent_meanwhile_is_not_sent_again(desk: Desk) -> No
         desk.receive,
     )
 
-    def take_long(to: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
+    def take_long(to: Channel, notice: Notice, picture: Path | None) -> str | None:
         desk.clock.now += 2 * MINUTE
         other.send_due()
         desk.clock.now += 10 * MINUTE  # longer than the cooldown
@@ -504,10 +502,10 @@ def test_a_notice_that_fails_again_and_again_goes_without_its_picture(desk: Desk
 def test_a_channel_that_hangs_keeps_no_other_waiting(desk: Desk) -> None:
     go_on = threading.Event()
 
-    def hang(to: Channel, notice: Notice, level: str, picture: Path | None) -> str | None:
+    def hang(to: Channel, notice: Notice, picture: Path | None) -> str | None:
         if to.name == "room":
             go_on.wait(10)
-        return desk.receive(to, notice, level, picture)
+        return desk.receive(to, notice, picture)
 
     desk.event("raised", "critical", "normal")
     sender = desk.new_sender(hang)
