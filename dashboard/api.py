@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,10 +11,8 @@ from starlette.routing import BaseRoute, Route
 
 from core import history as history_queries
 from core.audit import record_audit
-from core.history_schema import incidents
 from core.history_series import VALUES
 from core.roles import Viewer
-from core.settings import CameraSettings
 from dashboard.answers import (
     bad_request,
     conflict,
@@ -29,7 +26,7 @@ from dashboard.answers import (
 from dashboard.evidence import with_evidence
 from dashboard.running import Dashboard
 from dashboard.values import CameraValue
-from dashboard.viewer import require_camera, viewer_of
+from dashboard.viewer import camera_of, require_incident, viewer_of
 
 STEPS = ("1s", "1m", "1h", "1d", "auto")
 FORMATS = ("json", "csv")
@@ -90,18 +87,6 @@ class Api:
             Route("/api/v1/incidents/{id:int}/ack", self.acknowledge, methods=["POST"]),
         ]
 
-    def camera(self, request: Request, camera_id: str) -> CameraSettings:
-        """The settings of a camera that the viewer may see.
-
-        Raises:
-            HTTPException: 404, there is none with this id.
-        """
-        require_camera(request, camera_id)
-        try:
-            return self.dashboard.site.camera(camera_id)
-        except KeyError:
-            raise not_found(f"there is no camera {camera_id!r}") from None
-
     def cameras(self, request: Request) -> Response:
         values, viewer = self.dashboard.values, viewer_of(request)
         now = values.now_ms()
@@ -112,7 +97,7 @@ class Api:
         query = request.query_params
         if "camera" not in query:
             raise bad_request("camera=ID is needed")
-        settings = self.camera(request, query["camera"])
+        settings = camera_of(request, self.dashboard, query["camera"])
         zone = query.get("zone", settings.zones[0].id)
         if zone not in {each.id for each in settings.zones}:
             raise not_found(f"camera {settings.id!r} has no zone {zone!r}")
@@ -143,7 +128,7 @@ class Api:
     def incidents(self, request: Request) -> Response:
         camera = request.query_params.get("camera")
         if camera is not None:
-            self.camera(request, camera)
+            camera_of(request, self.dashboard, camera)
         with self.dashboard.history.snapshot() as connection:
             rows = history_queries.incidents(
                 connection,
@@ -176,10 +161,7 @@ def acknowledge(dashboard: Dashboard, incident: int, note: str, viewer: Viewer) 
     """
     now = dashboard.values.now_ms()
     with dashboard.history.transaction() as connection:
-        place = select(incidents.c.camera).where(incidents.c.id == incident)
-        found = connection.execute(place).first()
-        if found is None or not viewer.may_see(found.camera):
-            raise not_found(f"there is no incident {incident}")
+        require_incident(connection, viewer, incident)
         done = history_queries.acknowledge(connection, incident, viewer.name, note, now)
         if done:
             name = f"incident {incident}"

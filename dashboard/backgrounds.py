@@ -20,7 +20,7 @@ from core.settings import CameraSettings
 from dashboard.answers import conflict, not_found
 from dashboard.running import Dashboard
 from dashboard.stills import StillError
-from dashboard.viewer import require_camera, viewer_of
+from dashboard.viewer import camera_of, viewer_of
 
 TAKEN_WITHIN_S = 20.0
 
@@ -94,12 +94,9 @@ class Backgrounds:
         Raises:
             HTTPException: 404 or 409.
         """
-        name = request.path_params["camera"]
-        require_camera(request, name)
-        try:
-            camera = self.dashboard.site.camera(name)
-        except KeyError:
-            raise not_found(f"there is no camera {name!r}") from None
+        camera = camera_of(request, self.dashboard, request.path_params["camera"])
         if self.dashboard.site.pictures_of(camera) != "none":
-            raise conflict(f"the pictures of camera {name!r} are shown: it needs no background")
+            raise conflict(
+                f"the pictures of camera {camera.id!r} are shown: it needs no background"
+            )
         return camera

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.evidence import evidence_of, find_evidence
-from core.history_schema import incidents
 from dashboard.answers import not_found
 from dashboard.running import Dashboard
-from dashboard.viewer import viewer_of
+from dashboard.viewer import require_incident, viewer_of
 
 
 class Evidence:
@@ -38,10 +37,7 @@ class Evidence:
         """
         incident, name = int(request.path_params["id"]), request.path_params["name"]
         with self.dashboard.history.snapshot() as connection:
-            place = select(incidents.c.camera).where(incidents.c.id == incident)
-            camera = connection.execute(place).scalar()
-            if camera is None or not viewer_of(request).may_see(camera):
-                raise not_found(f"there is no incident {incident}")
+            require_incident(connection, viewer_of(request), incident)
             file = find_evidence(connection, incident, name)
         if file is None:
             raise not_found(f"incident {incident} has no evidence of the name {name!r}")

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from dashboard.answers import bad_request, iso, not_found
 from dashboard.overlay import Drawn, parse_layers
 from dashboard.running import Dashboard
-from dashboard.viewer import require_camera
+from dashboard.viewer import camera_of
 
 DEFAULT_OVERLAY = "heads,map"
 BOUNDARY = "frame"
@@ -38,10 +38,7 @@ class LivePictures:
         Raises:
             HTTPException: 404 for an unknown camera, 400 for an unknown layer.
         """
-        camera = request.path_params["camera"]
-        require_camera(request, camera)
-        if camera not in {each.id for each in self.dashboard.site.cameras}:
-            raise not_found(f"there is no camera {camera!r}")
+        camera = camera_of(request, self.dashboard, request.path_params["camera"]).id
         try:
             return camera, parse_layers(request.query_params.get("overlay", DEFAULT_OVERLAY))
         except ValueError as error:

@@ -6,14 +6,19 @@ fragment of a page is run again by itself, and asks too.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
+from sqlalchemy import Connection, select
 from starlette.requests import HTTPConnection
 
+from core.history_schema import incidents
 from core.roles import Viewer
+from core.settings import CameraSettings
 from dashboard.access import credentials_from
 from dashboard.answers import not_found
 from dashboard.identity import AccountsAwayError
-from dashboard.running import running
+from dashboard.running import Dashboard, running
 from dashboard.text import say
 
 
@@ -44,11 +49,25 @@ def viewer_of(connection: HTTPConnection) -> Viewer:
     return viewer
 
 
-def require_camera(connection: HTTPConnection, camera: str) -> None:
-    """Let only those on who may see a camera; to others it does not exist.
+def camera_of(connection: HTTPConnection, dashboard: Dashboard, camera: str) -> CameraSettings:
+    """The settings of a camera; to those who may not see it, it does not exist.
 
     Raises:
         HTTPException: 404.
     """
-    if not viewer_of(connection).may_see(camera):
-        raise not_found(f"there is no camera {camera!r}")
+    with suppress(KeyError):
+        if viewer_of(connection).may_see(camera):
+            return dashboard.site.camera(camera)
+    raise not_found(f"there is no camera {camera!r}")
+
+
+def require_incident(connection: Connection, viewer: Viewer, incident: int) -> None:
+    """Let only those on who may see an incident; to others it does not exist.
+
+    Raises:
+        HTTPException: 404.
+    """
+    place = select(incidents.c.camera).where(incidents.c.id == incident)
+    camera = connection.execute(place).scalar()  # empty where it is of no camera
+    if camera is None or not viewer.may_see(camera):
+        raise not_found(f"there is no incident {incident}")
