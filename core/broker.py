@@ -157,16 +157,13 @@ def wait_for_broker(url: str, stop: threading.Event) -> None:
     Raises:
         BrokerError: the URL is malformed.
     """
+    connect(url).close()  # a malformed URL will not get better
     pause_s, said = 0.2, ""
     while not stop.is_set():
         try:
-            with connect(url):  # a malformed URL will not get better
-                pass
             check_broker(url)
             return
         except BrokerError as error:
-            if "is no Redis URL" in str(error):
-                raise
             if str(error) != said:
                 log.warning("waiting for the broker", error=str(error))
             said = str(error)
