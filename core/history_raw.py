@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from heapq import merge
 from itertools import chain
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from core.history_blocks import RawValue, unpack
 from core.history_schema import raw, raw_blocks
@@ -34,17 +34,6 @@ def raw_values(
         if value.at != last:
             yield value
         last = value.at
-
-
-def oldest_raw(connection: Connection, camera: str, zone: str) -> int | None:
-    """The earliest instant whose value has not been forgotten, ms UTC; a block's is its minute."""
-    found = [
-        connection.execute(
-            select(func.min(table.c.at)).where(table.c.camera == camera, table.c.zone == zone)
-        ).scalar()
-        for table in (raw_blocks, raw)
-    ]
-    return min((at for at in found if at is not None), default=None)
 
 
 def _packed(

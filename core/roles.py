@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,10 +39,6 @@ class Viewer:
     def may_see(self, camera: str | None) -> bool:
         """Whether this camera may be seen; what belongs to no camera may be seen by everybody."""
         return not camera or self.cameras is None or camera in self.cameras
-
-    def may_see_all(self, cameras: Iterable[str]) -> bool:
-        """Whether each of these may be seen."""
-        return all(map(self.may_see, cameras))
 
     @property
     def may_acknowledge(self) -> bool:

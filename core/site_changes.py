@@ -30,9 +30,6 @@ class SiteChanges:
     other: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
 
-    def __bool__(self) -> bool:
-        return self != SiteChanges()
-
     @property
     def waiting_sentence(self) -> str:
         """What cannot be reloaded, in one sentence; empty where there is nothing."""

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel
 from ruamel.yaml import YAML
@@ -54,15 +54,6 @@ class SiteDraft:
         offset = len(found[1]) if found else 2
         self._yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
         self._document = self._yaml.load(text)
-
-    @classmethod
-    def of_file(cls, path: Path) -> Self:
-        """The draft of what the file says now.
-
-        Raises:
-            SiteFileError: it is not valid.
-        """
-        return cls(site_of_text(read_text(path), path).text)
 
     def text(self) -> str:
         """The file as it would be written."""

@@ -21,7 +21,7 @@ from core.history import (
     roll_up,
     write_raw,
 )
-from core.history_raw import oldest_raw, raw_values
+from core.history_raw import raw_values
 from core.history_schema import hours, minutes, outbox, raw, raw_blocks
 from core.history_schema import incidents as incidents_table
 from core.settings import KeepSettings
@@ -153,7 +153,7 @@ def test_values_are_the_same_before_and_after_their_minute_is_packed(
     assert all_values() == before
     assert connection.execute(select(func.count()).select_from(raw)).scalar() == 84
     assert connection.execute(select(raw_blocks.c.readings)).scalars().all() == [86]
-    assert oldest_raw(connection, "gate", "all") == NOON
+    assert connection.execute(select(raw_blocks.c.at)).scalars().all() == [NOON]
 
 
 def test_values_that_come_after_their_minute_was_packed_are_taken_in(

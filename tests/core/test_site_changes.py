@@ -19,7 +19,7 @@ def a_site(gate: dict[str, Any] | None = None, **sections: Any) -> Site:
 
 
 def test_the_same_site_has_no_changes() -> None:
-    assert not changes(a_site(), a_site())
+    assert changes(a_site(), a_site()) == SiteChanges()
 
 
 def test_cameras_that_come_and_go() -> None:

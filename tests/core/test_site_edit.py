@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from core.site_edit import FileChangedError, NotWritableError, SiteDraft, is_changed, save
-from core.site_file import SiteFileError, load_site, site_of_text
+from core.site_file import SiteFileError, load_site, read_text, site_of_text
 
 SITE = """\
 # The station's cameras.
@@ -167,7 +167,7 @@ def test_an_edit_works_on_any_layout(tmp_path: Path) -> None:
 
 def test_saving_writes_the_file_with_its_variables_and_rights(path: Path) -> None:
     path.chmod(0o640)
-    draft = SiteDraft.of_file(path)
+    draft = SiteDraft(read_text(path))
     draft.change_camera("stairs", name="Stairs")
 
     loaded = save(draft.text(), path, draft.version)
@@ -181,7 +181,7 @@ def test_saving_writes_the_file_with_its_variables_and_rights(path: Path) -> Non
 
 
 def test_what_check_refuses_is_not_saved(path: Path) -> None:
-    draft = SiteDraft.of_file(path)
+    draft = SiteDraft(read_text(path))
     draft.set_zones("gate", [{"id": "platform", "polygon": [[0, 0], [1, 1], [0, 1], [1, 0]]}])
 
     with pytest.raises(SiteFileError, match="crosses itself"):
@@ -190,7 +190,7 @@ def test_what_check_refuses_is_not_saved(path: Path) -> None:
 
 
 def test_a_file_edited_by_hand_meanwhile_is_not_overwritten(path: Path) -> None:
-    draft = SiteDraft.of_file(path)
+    draft = SiteDraft(read_text(path))
     draft.change_camera("stairs", name="Stairs")
     by_hand = SITE.replace("Gate 1", "Gate one")
     path.write_text(by_hand)
@@ -208,7 +208,7 @@ def test_a_folder_that_cannot_be_written_is_said(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("core.site_edit.tempfile.mkstemp", refuse)
-    draft = SiteDraft.of_file(path)
+    draft = SiteDraft(read_text(path))
 
     with pytest.raises(NotWritableError, match="Permission denied"):
         save(draft.text(), path, draft.version)
