@@ -11,9 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import subprocess
-import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +19,7 @@ import httpx
 import psutil
 import websockets
 
-from core.broker import LocalBroker
-from core.history import History
-from core.site_file import load_site
-from tests.dashboard.conftest import SERVICE, free_port
-from tests.dashboard.staging import StagedFeeder, staged_site
+from tests.dashboard.staging import staged_dashboard
 
 FETCHES_AT_ONCE = 4
 VISIT_EVERY_S = 60.0
@@ -139,34 +132,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.minutes < SETTLING_MINUTES + 2:
         parser.error(f"--minutes must be at least {SETTLING_MINUTES + 2} to see a trend")
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder, LocalBroker(memory_mb=256) as broker:
-        site = {**staged_site("en", options.cameras), "dashboard": {"port": port}}
-        path = Path(folder) / "site.yaml"
-        path.write_text(json.dumps(site), "utf-8")
-        loaded = load_site(path)
-        history = History.open(loaded.site.history.url)
-        zones = {camera.id: camera.zones for camera in loaded.site.cameras}
-        feeder = StagedFeeder(broker.url, history, loaded.version, clips=options.clips, zones=zones)
-        process = subprocess.Popen([sys.executable, "-c", SERVICE, str(path), broker.url])  # noqa: S603
-        address = f"http://127.0.0.1:{port}"
-        try:
-            with feeder.running():
-                while httpx_status(address) != 200:
-                    time.sleep(0.5)
-                sizes = asyncio.run(watch(address, psutil.Process(process.pid), options))
-        finally:
-            process.terminate()
-            process.wait()
-            history.close()
+    with staged_dashboard("en", options.cameras, options.clips) as (address, process):
+        sizes = asyncio.run(watch(address, psutil.Process(process.pid), options))
     print(f"Trend after {SETTLING_MINUTES} minutes: {trend(sizes):+.1f} MB an hour")
-
-
-def httpx_status(address: str) -> int:
-    try:
-        return httpx.get(f"{address}/healthz").status_code
-    except httpx.TransportError:
-        return 0
 
 
 if __name__ == "__main__":

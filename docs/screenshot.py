@@ -15,7 +15,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -25,14 +24,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from core.broker import LocalBroker
-from core.history import History
-from core.site_file import load_site
 from headcount.demo import clips_folder
 from scenes.scene import CYCLE
 from tests.chromium import FLAGS
-from tests.dashboard.conftest import SERVICE, free_port
-from tests.dashboard.staging import StagedFeeder, staged_site
+from tests.dashboard.conftest import free_port
+from tests.dashboard.staging import StagedFeeder, staged_dashboard
 
 IMAGES = Path(__file__).with_name("images")
 READY_WITHIN_S = 300.0  # the scene is rendered first
@@ -40,6 +36,7 @@ WATCH_S = 55.0  # until the scene has filled and the charts have something to sh
 QUALITY = 82
 BROWSER = ("chromium", "chromium-browser", "google-chrome")
 HOUR_MS = 3_600_000
+STAGED_CAMERAS = 8
 NOTES = {
     "en": ("M. Weber", "Second door opened, steward at the stairs"),
     "ko": ("김민준", "2번 출입구 개방, 안내 방송 실시"),
@@ -117,29 +114,14 @@ def photograph_demo(out: Path) -> None:
 @contextmanager
 def staged(language: str) -> Iterator[str]:
     """A dashboard with a staged site; its address."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory() as folder, LocalBroker(memory_mb=256) as broker:
-        path = Path(folder) / "site.yaml"
-        site = {**staged_site(language), "dashboard": {"port": port}}
-        path.write_text(json.dumps(site, ensure_ascii=False), "utf-8")
-        loaded = load_site(path)
-        history = History.open(loaded.site.history.url)
-        zones = {camera.id: camera.zones for camera in loaded.site.cameras}
-        clips = clips_folder(CYCLE)
-        feeder = StagedFeeder(broker.url, history, loaded.version, clips=clips, zones=zones)
+
+    def fill(feeder: StagedFeeder) -> None:
         feeder.past()
         stage_incidents(feeder, language)
-        command = [sys.executable, "-c", SERVICE, str(path), broker.url]
-        process = subprocess.Popen(command)  # noqa: S603 - our own service
-        try:
-            with feeder.running():
-                wait_for_counts(address, blind=1)
-                yield address
-        finally:
-            process.terminate()
-            process.wait()
-            history.close()
+
+    with staged_dashboard(language, STAGED_CAMERAS, clips_folder(CYCLE), fill) as (address, _):
+        wait_for_counts(address, blind=1)
+        yield address
 
 
 def stage_incidents(feeder: StagedFeeder, language: str) -> None:

@@ -7,25 +7,35 @@ pages are real, what they show is staged, and the machine need not count eight c
 from __future__ import annotations
 
 import csv
+import json
 import math
 import random
+import subprocess
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import av
 import cv2
+import httpx
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import delete, insert
 
+from core.broker import LocalBroker
+from core.history import History
 from core.history_schema import hours, minutes, zone_states
 from core.messages import CameraState, Picture, Reading, Reason, Service
 from core.settings import Zone
+from core.site_file import load_site
 from inference.crowd_map import as_png
+from tests.dashboard.conftest import START_LIMIT_S, answers, dashboard_process, free_port
 from tests.dashboard.feeder import Feeder
+from tests.waiting import wait_until
 
 WIDTH, HEIGHT = 640, 360
 MAP_WIDTH, MAP_HEIGHT = 160, 90
@@ -264,3 +274,36 @@ def level_of(zone: Zone, value: float) -> str:
     thresholds = zone.levels.thresholds() if zone.levels else {}
     reached = [level for level, threshold in thresholds.items() if value >= threshold]
     return reached[-1] if reached else "normal"
+
+
+@contextmanager
+def staged_dashboard(
+    language: str,
+    cameras: int,
+    clips: Path,
+    prepare: Callable[[StagedFeeder], None] = lambda _: None,
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A dashboard with a staged site, which answers: its address and its process.
+
+    Args:
+        clips: folder of the demo's clips.
+        prepare: fills the history before the dashboard starts.
+    """
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalBroker(memory_mb=256) as broker,
+        httpx.Client(base_url=address, timeout=10) as http,
+    ):
+        path = Path(folder) / "site.yaml"
+        site = {**staged_site(language, cameras), "dashboard": {"port": port}}
+        path.write_text(json.dumps(site, ensure_ascii=False), "utf-8")
+        loaded = load_site(path)
+        zones = {camera.id: camera.zones for camera in loaded.site.cameras}
+        with closing(History.open(loaded.site.history.url)) as history:
+            feeder = StagedFeeder(broker.url, history, loaded.version, clips=clips, zones=zones)
+            prepare(feeder)
+            with dashboard_process(loaded, broker.url) as process, feeder.running():
+                wait_until(lambda: answers(http, process), timeout_s=START_LIMIT_S, every_s=0.5)
+                yield address, process
