@@ -147,17 +147,28 @@ def csv_answer(
     return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
 
+async def read_body(request: Request, limit: int, refusal: HTTPException) -> bytes:
+    """A request's body, read no further than one part beyond ``limit`` bytes.
+
+    Raises:
+        HTTPException: ``refusal``, it is longer.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise refusal
+        parts.append(part)
+    return b"".join(parts)
+
+
 async def json_body(request: Request, limit: int = 16_384) -> dict[str, Any]:
     """The JSON object in a request's body; an empty body is an empty object.
 
     Raises:
         HTTPException: 400, it is no JSON object, or longer than ``limit`` bytes.
     """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise bad_request(f"the body is longer than {limit} bytes")
+    body = await read_body(request, limit, bad_request(f"the body is longer than {limit} bytes"))
     if not body.strip():
         return {}
     try:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import redis
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,8 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from core.audit import record_audit
 from core.broker import BrokerError
-from core.commands import send_command
-from core.messages import Keys, Service
+from core.messages import Service
 from core.roles import Viewer
 from core.settings import CameraSettings
 from dashboard.answers import conflict, not_found
@@ -34,12 +32,9 @@ def take_background(dashboard: Dashboard, camera: CameraSettings, viewer: Viewer
         StillError: the camera gives no picture, or it cannot be kept.
     """
     arguments = {"source": camera.source, "transport": camera.transport}
-    keys = Keys(dashboard.site.broker.shards)
     try:
-        reply = send_command(
-            dashboard.client, keys, Service.INGEST, "probe", arguments, timeout_s=TAKEN_WITHIN_S
-        )
-    except (TimeoutError, BrokerError, redis.RedisError) as error:
+        reply = dashboard.ask(Service.INGEST, "probe", arguments, timeout_s=TAKEN_WITHIN_S)
+    except (TimeoutError, BrokerError) as error:
         raise StillError(str(error)) from None
     if not reply.ok or not reply.payload:
         raise StillError(reply.error or "the camera gave no picture")

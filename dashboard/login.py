@@ -20,7 +20,7 @@ from core.passwords import is_password
 from core.roles import Role, Viewer
 from core.sessions import begin_session, end_session
 from dashboard.access import credentials_of
-from dashboard.answers import bad_request, not_found
+from dashboard.answers import bad_request, not_found, read_body
 from dashboard.identity import COOKIE, AccountsAwayError, Credentials
 from dashboard.language import COOKIE as LANGUAGE_COOKIE
 from dashboard.language import LANGUAGES, chosen_language
@@ -215,11 +215,8 @@ async def read_form(request: Request) -> dict[str, str]:
     Raises:
         HTTPException: 400, it is too long or no form.
     """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_FORM:
-            raise bad_request(f"the form is longer than {LARGEST_FORM} bytes")
+    too_long = bad_request(f"the form is longer than {LARGEST_FORM} bytes")
+    body = await read_body(request, LARGEST_FORM, too_long)
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=8)
     except ValueError:

@@ -11,7 +11,6 @@ import psutil
 import redis
 from sqlalchemy import make_url
 
-from core.messages import Keys
 from dashboard.running import Dashboard
 
 
@@ -44,13 +43,12 @@ def measure(dashboard: Dashboard) -> Machine:
 
 
 def _broker(dashboard: Dashboard) -> tuple[int | None, int | None, dict[str, int]]:
-    keys = Keys(dashboard.site.broker.shards)
     cameras = [camera.id for camera in dashboard.site.cameras]
     try:
         info: Any = dashboard.client.info("memory")
         with dashboard.client.pipeline(transaction=False) as pipeline:
             for camera in cameras:
-                pipeline.xlen(keys.frames(camera))
+                pipeline.xlen(dashboard.keys.frames(camera))
             waiting = pipeline.execute()
     except (redis.RedisError, OSError):
         return None, None, {}

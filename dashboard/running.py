@@ -6,13 +6,15 @@ here instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import redis
 
+from core.commands import send_command
 from core.history import History
 from core.live import LiveView
+from core.messages import Keys, Reply, Service
 from core.settings import Site
 from core.site_file import LoadedSite
 from dashboard.identity import Identities
@@ -37,6 +39,28 @@ class Dashboard:
     @property
     def site(self) -> Site:
         return self.loaded.site
+
+    @property
+    def keys(self) -> Keys:
+        """The broker's, of this site."""
+        return Keys(self.site.broker.shards)
+
+    def ask(
+        self,
+        service: Service,
+        kind: str,
+        arguments: Mapping[str, str],
+        payload: bytes | None = None,
+        *,
+        timeout_s: float,
+    ) -> Reply:
+        """A service's answer to a command, which may itself be an error (``ok`` is false).
+
+        Raises:
+            TimeoutError: nobody answered in time.
+            BrokerError: the broker is away.
+        """
+        return send_command(self.client, self.keys, service, kind, arguments, payload, timeout_s)
 
     def take_over(self, loaded: LoadedSite) -> None:
         """Show another configuration of the site from now on."""

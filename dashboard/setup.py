@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from core.audit import record_audit
-from core.commands import send_command
 from core.config_versions import ConfigVersion
-from core.messages import Keys, Reply, Service
+from core.messages import Reply, Service
 from core.reloading import publish
 from core.roles import Viewer
 from core.settings import source_kind
@@ -164,10 +163,7 @@ def probe(dashboard: Dashboard, source: str, transport: str) -> Reply:
         expanded = str((dashboard.loaded.path.parent / expanded).resolve())
     shown = dashboard.site.privacy.pictures == "full"
     arguments = {"source": expanded, "transport": transport, "picture": "yes" if shown else "no"}
-    keys = Keys(dashboard.site.broker.shards)
-    return send_command(
-        dashboard.client, keys, Service.INGEST, "probe", arguments, timeout_s=PROBE_WITHIN_S
-    )
+    return dashboard.ask(Service.INGEST, "probe", arguments, timeout_s=PROBE_WITHIN_S)
 
 
 def said(problems: list[Problem]) -> str:
@@ -205,8 +201,8 @@ def _publish(
     now = dashboard.values.now_ms()
     with dashboard.history.transaction() as connection:
         record_audit(connection, now, viewer.name, action, subject, f"version {loaded.version}")
-    keys = Keys(dashboard.site.broker.shards)
-    published = publish(dashboard.history, dashboard.client, keys, loaded, viewer.name, now)
+    history, client, keys = dashboard.history, dashboard.client, dashboard.keys
+    published = publish(history, client, keys, loaded, viewer.name, now)
     remarks = [published.waiting] if published.waiting else []
     return Applied((*remarks, *map(_sentence, published.failures)))
 

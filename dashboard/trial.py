@@ -12,9 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.broker import BrokerError
-from core.commands import send_command
-from core.messages import Keys, Service
-from dashboard.answers import bad_request
+from core.messages import Service
+from dashboard.answers import bad_request, read_body
 from dashboard.running import Dashboard
 
 MOST_MEGABYTES = 16
@@ -39,7 +38,10 @@ class Trial:
         for name, most in (("steps", MOST_STEPS), ("samples", MOST_SAMPLES)):
             if name in request.query_params:
                 arguments[name] = str(whole_number(request.query_params[name], name, most))
-        picture = await body(request, MOST_MEGABYTES * 1_000_000)
+        too_large = HTTPException(413, f"the picture is larger than {MOST_MEGABYTES} MB")
+        picture = await read_body(request, MOST_MEGABYTES * 1_000_000, too_large)
+        if not picture:
+            raise bad_request("the body must be a picture, JPEG or PNG")
         if not self._free.acquire(blocking=False):
             raise HTTPException(503, "other pictures are being counted; try again in a moment")
         try:
@@ -54,16 +56,9 @@ class Trial:
         Raises:
             HTTPException: 503, no worker answered; 400, it cannot count the picture.
         """
-        keys = Keys(self.dashboard.site.broker.shards)
         try:
-            reply = send_command(
-                self.dashboard.client,
-                keys,
-                Service.WORKER,
-                "count",
-                arguments,
-                picture,
-                ANSWER_WITHIN_S,
+            reply = self.dashboard.ask(
+                Service.WORKER, "count", arguments, picture, timeout_s=ANSWER_WITHIN_S
             )
         except (TimeoutError, BrokerError) as error:
             raise HTTPException(503, str(error)) from None
@@ -81,20 +76,3 @@ def whole_number(text: str, name: str, most: int) -> int:
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= most:
         raise bad_request(f"{name}={text!r}; allowed are 1 to {most}")
     return int(text)
-
-
-async def body(request: Request, limit: int) -> bytes:
-    """The request's body.
-
-    Raises:
-        HTTPException: 400, it is empty; 413, it is longer than ``limit`` bytes.
-    """
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise HTTPException(413, f"the picture is larger than {limit // 1_000_000} MB")
-        parts.append(part)
-    if not size:
-        raise bad_request("the body must be a picture, JPEG or PNG")
-    return b"".join(parts)
