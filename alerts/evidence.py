@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from alerts.clip_pictures import ClipPictures, PictureStream, longest_wait_s
 from alerts.evidence_folder import EvidenceFolder
 from alerts.evidence_retention import EvidenceRetention
 from core.broker import connect
-from core.clock import Clock
+from core.clock import Clock, iso
 from core.evidence import EvidenceFile, add_evidence, evidence_of
 from core.heartbeat import HeartbeatSender
 from core.history import History
@@ -246,14 +245,13 @@ class EvidenceKeeper:
     def _heads(self, occasion: Occasion, files: list[EvidenceFile]) -> dict[str, Any]:
         """What was counted, by what, and what it meant; places are fractions of the picture."""
         reading, event = occasion.reading, occasion.event
-        at = datetime.fromtimestamp(reading.captured_at / 1000, UTC)
         return {
             "incident": occasion.incident,
             "event": event.kind.value,
             "level": event.level,
             "camera": reading.camera,
             "zone": occasion.zone.id,
-            "captured_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "captured_at": iso(reading.captured_at),
             "seq": reading.seq,
             "value": event.value,
             "value_low": event.low,

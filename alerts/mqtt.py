@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -20,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from alerts import mqtt_discovery as topics
 from alerts.mqtt_connection import KEEP_ALIVE_S, encoded, make_client, publish_notice
 from alerts.notices import Notice
+from core.clock import iso
 from core.heartbeat import HeartbeatSender
 from core.history import History, incidents
 from core.history_schema import zone_states
@@ -214,7 +214,7 @@ class MqttPublisher:
             for name, digits in (("count", 1), ("low", 1), ("high", 1), ("density", 2))
         }
         level = state.get("level") if zone.levels is not None else None
-        return {**numbers, "level": level, "at": _iso(state.get("at"))}
+        return {**numbers, "level": level, "at": iso(state.get("at"), "seconds")}
 
 
 def _incident(row: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -227,12 +227,6 @@ def _incident(row: Mapping[str, Any] | None) -> dict[str, Any]:
         "peak_level": row["peak_level"],
         "peak": round(row["peak"], 2),
         "unit": row["unit"],
-        "raised_at": _iso(row["raised_at"]),
+        "raised_at": iso(row["raised_at"], "seconds"),
         "acknowledged_by": row["acknowledged_by"],
     }
-
-
-def _iso(at_ms: int | None) -> str | None:
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms // 1000, UTC).isoformat().replace("+00:00", "Z")

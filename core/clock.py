@@ -1,4 +1,4 @@
-"""Now, on the broker's clock, so that ages agree between machines."""
+"""Now, on the broker's clock, so that ages agree between machines; and instants as text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import redis
 
@@ -17,6 +18,18 @@ _SAMPLES = 3
 def local_ms() -> int:
     """This machine's clock, milliseconds UTC."""
     return time.time_ns() // 1_000_000
+
+
+def iso(at_ms: int | None, timespec: str = "milliseconds") -> str | None:
+    """An instant in ms UTC as UTC ISO 8601, to the millisecond or to another unit of `datetime`.
+
+    >>> iso(1_700_000_000_123)
+    '2023-11-14T22:13:20.123Z'
+    """
+    if at_ms is None:
+        return None
+    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec=timespec)
+    return text.replace("+00:00", "Z")
 
 
 class Clock:
