@@ -44,12 +44,21 @@ class Evidence:
         path = file.path(Path(self.dashboard.site.evidence.dir))
         if not path.is_file():
             raise not_found(f"{name} of incident {incident} is not in the folder of evidence here")
-        headers = {
-            "Cache-Control": "private, no-cache",  # asked again each time, sent only if changed
-            "ETag": f'"{file.sha256}"',
-            "X-Content-Type-Options": "nosniff",
-        }
+        etag = f'"{file.sha256}"'
+        # Asked again each time, since who may see it can change; sent only if the browser lacks it.
+        headers = {"Cache-Control": "private, no-cache", "ETag": etag}
+        if etag in known_tags(request.headers.get("if-none-match", "")):
+            return Response(status_code=304, headers=headers)
         return FileResponse(path, media_type=file.media_type, headers=headers)
+
+
+def known_tags(if_none_match: str) -> list[str]:
+    """The tags in a header ``If-None-Match``, as a server would have sent them.
+
+    >>> known_tags('"a", W/"b"')
+    ['"a"', '"b"']
+    """
+    return [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
 
 
 def with_evidence(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

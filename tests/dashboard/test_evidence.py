@@ -60,6 +60,21 @@ def test_an_incident_lists_its_evidence_and_each_file_is_served(
     assert hashlib.sha256(answer.content).hexdigest() == kept.sha256
 
 
+def test_what_the_browser_has_is_not_sent_again(
+    dashboard: RunningDashboard, kept: EvidenceFile
+) -> None:
+    first = dashboard.http.get(kept.url)
+    tag = first.headers["etag"]
+    same, weak, other = (
+        dashboard.http.get(kept.url, headers={"If-None-Match": each})
+        for each in (tag, f'"other", W/{tag}', '"other"')
+    )
+
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag)
+    assert (weak.status_code, other.status_code) == (304, 200)
+    assert first.headers["x-content-type-options"] == "nosniff"
+
+
 def test_a_player_may_ask_for_a_part(dashboard: RunningDashboard, kept: EvidenceFile) -> None:
     answer = dashboard.http.get(kept.url, headers={"Range": "bytes=10-19"})
     assert (answer.status_code, answer.content) == (206, bytes(range(10, 20)))
