@@ -17,7 +17,7 @@ from crowd.pose import GroundError
 from crowd.zones import WHOLE_PICTURE
 from dashboard.language import LANGUAGES, viewer_language
 from dashboard.running import Dashboard
-from dashboard.text import live_text
+from dashboard.text import LIVE_WORDS, live_text, words_of
 from dashboard.trial import MOST_MEGABYTES
 from dashboard.viewer import current_viewer
 
@@ -55,11 +55,10 @@ _mount = st.components.v2.component(
 
 def frame(dashboard: Dashboard) -> None:
     """Show what stands in the header of every page."""
-    words = {key: text for key, text in live_text().items() if key.startswith("frame.")}
     account = None if dashboard.identities.login_off else current_viewer().name
     data = {
         "view": "frame",
-        "text": words,
+        "text": words_of(viewer_language(), ("frame.",)),
         "language": viewer_language(),
         "languages": LANGUAGES,
         "account": account,
@@ -86,9 +85,12 @@ def incidents(dashboard: Dashboard) -> None:
 
 def trial() -> None:
     """Show where a viewer's own picture is counted."""
-    words = {key: text for key, text in live_text().items() if not key.startswith("reason.")}
-    most = {"most_mb": MOST_MEGABYTES}
-    data = {"view": "trial", "text": words, "language": viewer_language(), **most}
+    data = {
+        "view": "trial",
+        "text": words_of(viewer_language(), ("model.",), LIVE_WORDS),
+        "language": viewer_language(),
+        "most_mb": MOST_MEGABYTES,
+    }
     _mount(key="trial", data=data)
 
 

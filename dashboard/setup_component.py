@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.component import FOLDER as LIVE
 from dashboard.language import viewer_language
-from dashboard.text import catalogue, say
+from dashboard.text import say, words_of
 
 DRAW = Path(__file__).with_name("draw")
 SCRIPTS = (
@@ -28,17 +28,12 @@ def _joined(paths: tuple[Path, ...]) -> str:
 _mount = st.components.v2.component("headcount_draw", js=_joined(SCRIPTS), css=_joined(STYLES))
 
 
-def words() -> dict[str, str]:
-    """What the component needs of the catalogue, placeholders unfilled."""
-    language = viewer_language()
-    return {key: each[language] for key, each in catalogue().items() if key.startswith(PREFIXES)}
-
-
 def zone_editor(key: str, data: Mapping[str, Any], on_save: Callable[[], None]) -> None:
     """Show the editor; its ``draft`` and what is to be saved lie in the session under ``key``."""
+    language = viewer_language()
     _mount(
         key=key,
-        data={**data, "text": words(), "language": viewer_language()},
+        data={**data, "text": words_of(language, PREFIXES), "language": language},
         on_draft_change=lambda: None,
         on_save_change=on_save,
     )

@@ -6,6 +6,7 @@ of `LIVE_PREFIXES` are also sent to the browser for the live component. Placehol
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -63,11 +64,18 @@ def say(key: str, language: str | None = None, **values: object) -> str:
     return catalogue()[key][language or viewer_language()].format(**values)
 
 
-def live_text() -> dict[str, str]:
-    """What the live component needs of the catalogue, placeholders unfilled."""
-    language = viewer_language()
+@cache
+def words_of(
+    language: str, prefixes: tuple[str, ...], keys: tuple[str, ...] = ()
+) -> Mapping[str, str]:
+    """The words under these keys, or keys that start so, for the browser: placeholders unfilled."""
     return {
         key: words[language]
         for key, words in catalogue().items()
-        if key.startswith(LIVE_PREFIXES) or key in LIVE_WORDS
+        if key.startswith(prefixes) or key in keys
     }
+
+
+def live_text() -> Mapping[str, str]:
+    """What the live component needs of the catalogue."""
+    return words_of(viewer_language(), LIVE_PREFIXES, LIVE_WORDS)
