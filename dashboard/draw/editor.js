@@ -33,14 +33,14 @@ class Editor {
     const w = (key) => this.say(`setup.draw.${key}`);
     this.hint = element("p", "hint");
     this.hint.setAttribute("role", "status");
-    this.done = button(w("done"), "plain-button", () => this.finish());
-    this.stop = button(w("cancel"), "plain-button", () => this.stopPlacing());
-    this.fresh = button(w("new_picture"), "plain-button", () => this.stage.load(this.data.picture));
+    this.done = newButton(w("done"), "", () => this.finish());
+    this.stop = newButton(w("cancel"), "", () => this.stopPlacing());
+    this.fresh = newButton(w("new_picture"), "", () => this.stage.load(this.data.picture));
     this.list = element("ul", "zone-list");
-    this.add = button(w("add_zone"), "plain-button", () => this.startPlacing("zone", null));
+    this.add = newButton(w("add_zone"), "", () => this.startPlacing("zone", null));
     this.problems = element("ul", "setup-problems");
-    this.save = button(w("save"), "primary", () => this.sendSave());
-    this.discard = button(w("discard"), "plain-button", () => this.reset());
+    this.save = newButton(w("save"), "primary", () => this.sendSave());
+    this.discard = newButton(w("discard"), "", () => this.reset());
     this.saved = element("p", "told");
     this.saved.setAttribute("role", "status");
     const left = element(
@@ -267,7 +267,7 @@ class Editor {
     this.listShown = shown;
     this.list.replaceChildren(
       ...this.zones.map((zone, index) => {
-        const choose = button(zone.name || zone.id, "zone-choice", () => this.select(index));
+        const choose = newButton(zone.name || zone.id, "zone-choice", () => this.select(index));
         choose.setAttribute("aria-pressed", String(index === this.selected));
         return element("li", "", choose);
       }),

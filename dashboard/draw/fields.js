@@ -51,10 +51,3 @@ function checkField(words, value, changed) {
   field.classList.add("check");
   return field;
 }
-
-function button(words, className, pressed) {
-  const node = element("button", className, words);
-  node.type = "button";
-  node.addEventListener("click", pressed);
-  return node;
-}

@@ -56,8 +56,8 @@ class ZoneForm {
 
   outline(zone) {
     const words = zone.polygon ? "draw_again" : "draw_outline";
-    const draw = button(this.say(words), "plain-button", () => this.editor.startPlacing("zone", zone));
-    const remove = button(this.say("remove"), "plain-button danger", () => this.editor.removeZone());
+    const draw = newButton(this.say(words), "", () => this.editor.startPlacing("zone", zone));
+    const remove = newButton(this.say("remove"), "danger", () => this.editor.removeZone());
     const shape = zone.polygon
       ? this.say("corners", { n: zone.polygon.length })
       : this.say("whole_picture");
@@ -71,15 +71,15 @@ class ZoneForm {
   ground(zone) {
     this.groundTold = element("p", "told");
     this.groundTold.setAttribute("role", "status");
-    const set = button(
-      this.say(zone.ground ? "ground_again" : "ground_set"), "plain-button",
+    const set = newButton(
+      this.say(zone.ground ? "ground_again" : "ground_set"), "",
       () => this.editor.startPlacing("ground", zone),
     );
     if (!zone.ground) {
       return this.section(this.say("ground"), element("p", "quiet", this.say("ground_why")), set);
     }
     const { ground } = zone;
-    const drop = button(this.say("ground_drop"), "plain-button danger", () => {
+    const drop = newButton(this.say("ground_drop"), "danger", () => {
       zone.ground = null;
       if (zone.levels?.unit === DENSITY) zone.levels = null;
       this.editor.changed();

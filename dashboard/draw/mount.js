@@ -3,14 +3,6 @@
 
 const mounted = new WeakMap();
 
-function themeOf(root) {
-  const probe = getComputedStyle(root).getPropertyValue("--st-background-color").trim();
-  const canvas = document.createElement("canvas").getContext("2d");
-  canvas.fillStyle = probe || "#000";
-  const [r, g, b] = canvas.fillStyle.match(/[0-9a-f]{2}/gi).map((part) => parseInt(part, 16));
-  return 0.299 * r + 0.587 * g + 0.114 * b > 128 ? "light" : "dark";
-}
-
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   let entry = mounted.get(parentElement);
   if (!entry) {

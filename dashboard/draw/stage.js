@@ -1,18 +1,10 @@
 // The camera's picture with what is drawn on it. Everything works with the mouse, a finger and the
 // keyboard: what can be moved can be focused, and a crosshair places new points.
 
-const SVG = "http://www.w3.org/2000/svg";
 const CLOSE_PX = 16; // a click so near the first corner closes the outline
 const STEP = 0.005; // of the picture, for each press of an arrow key
 const BIG_STEP = 0.05; // with Shift
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
-function svgNode(tag, attributes = {}, text = "") {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text) node.textContent = text;
-  return node;
-}
 
 class Stage {
   constructor(editor) {
@@ -23,7 +15,7 @@ class Stage {
     this.image = element("img", "still");
     this.image.alt = "";
     this.note = element("p", "stage-note");
-    this.svg = svgNode("svg", { class: "drawing", tabindex: "0", role: "group" });
+    this.svg = svgElement("svg", { class: "drawing", tabindex: "0", role: "group" });
     this.svg.setAttribute("aria-label", editor.say("setup.draw.picture"));
     this.node = element("div", "stage", this.image, this.svg, this.note);
     this.svg.addEventListener("pointerdown", (event) => this.down(event));
@@ -184,7 +176,7 @@ class Stage {
     const path = lines
       .map((line) => `M${line.map((each) => this.px(each).map((v) => v.toFixed(1))).join("L")}`)
       .join("");
-    return path ? [svgNode("path", { d: path, class: "grid" })] : [];
+    return path ? [svgElement("path", { d: path, class: "grid" })] : [];
   }
 
   corners(points) {
@@ -193,19 +185,19 @@ class Stage {
 
   outline(zone, index) {
     if (!zone.polygon) return [];
-    const area = svgNode("polygon", {
+    const area = svgElement("polygon", {
       points: this.corners(zone.polygon), class: "zone", "data-key": `zone ${index}`,
       tabindex: "0", role: "button", "aria-label": zone.name || zone.id,
     });
     const [x, y] = this.px(centre(zone.polygon));
-    return [area, svgNode("text", { x, y, class: "zone-name" }, zone.name || zone.id)];
+    return [area, svgElement("text", { x, y, class: "zone-name" }, zone.name || zone.id)];
   }
 
   chosen(zone, index) {
     const parts = [];
     const { polygon } = zone;
     if (polygon) {
-      parts.push(svgNode("polygon", {
+      parts.push(svgElement("polygon", {
         points: this.corners(polygon), class: "zone chosen", "data-key": `zone ${index}`,
         tabindex: "0", role: "button", "aria-label": zone.name || zone.id,
       }));
@@ -220,11 +212,11 @@ class Stage {
       }
     }
     if (zone.ground && this.editor.placing?.kind !== "ground") {
-      parts.push(svgNode("polygon", { points: this.corners(zone.ground.picture), class: "ground" }));
+      parts.push(svgElement("polygon", { points: this.corners(zone.ground.picture), class: "ground" }));
       zone.ground.picture.forEach((each, corner) => {
         parts.push(this.handle(each, `ground ${corner}`, "setup.draw.ground_point", corner, 10));
         const [x, y] = this.px(each);
-        parts.push(svgNode("text", { x, y, class: "number" }, String(corner + 1)));
+        parts.push(svgElement("text", { x, y, class: "number" }, String(corner + 1)));
       });
     }
     return parts;
@@ -232,13 +224,13 @@ class Stage {
 
   handle(place, key, words, number, radius) {
     const [cx, cy] = this.px(place);
-    const group = svgNode("g", {
+    const group = svgElement("g", {
       class: `handle ${key.split(" ")[0]}`, "data-key": key, tabindex: "0", role: "button",
       "aria-label": this.editor.say(words, { n: number + 1 }),
     });
     group.append(
-      svgNode("circle", { cx, cy, r: 16, class: "reach" }),
-      svgNode("circle", { cx, cy, r: radius, class: "dot" }),
+      svgElement("circle", { cx, cy, r: 16, class: "reach" }),
+      svgElement("circle", { cx, cy, r: radius, class: "dot" }),
     );
     return group;
   }
@@ -247,18 +239,18 @@ class Stage {
     const parts = [];
     const path = this.pointer ? [...points, this.pointer] : points;
     if (path.length > 1) {
-      parts.push(svgNode("polyline", { points: this.corners(path), class: `placing ${kind}` }));
+      parts.push(svgElement("polyline", { points: this.corners(path), class: `placing ${kind}` }));
     }
     points.forEach((each, index) => {
       const [cx, cy] = this.px(each);
-      parts.push(svgNode("circle", { cx, cy, r: index === 0 && kind === "zone" ? 8 : 6, class: "placed" }));
+      parts.push(svgElement("circle", { cx, cy, r: index === 0 && kind === "zone" ? 8 : 6, class: "placed" }));
       if (kind === "ground") {
-        parts.push(svgNode("text", { x: cx, y: cy, class: "number" }, String(index + 1)));
+        parts.push(svgElement("text", { x: cx, y: cy, class: "number" }, String(index + 1)));
       }
     });
     if (this.pointer) {
       const [x, y] = this.px(this.pointer);
-      parts.push(svgNode("path", {
+      parts.push(svgElement("path", {
         class: "crosshair",
         d: `M${x} 0V${this.height}M0 ${y}H${this.width}`,
       }));

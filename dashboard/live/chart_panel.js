@@ -41,8 +41,8 @@ class ChartPanel {
   /** Earlier, later, and the values as a file. */
   makeSteps() {
     const { text } = this.data;
-    const earlier = plainButton("‹", () => this.shift(-1));
-    this.later = plainButton("›", () => this.shift(1));
+    const earlier = newButton("‹", "plain-button", () => this.shift(-1));
+    this.later = newButton("›", "plain-button", () => this.shift(1));
     earlier.setAttribute("aria-label", say(text, "chart.earlier"));
     this.later.setAttribute("aria-label", say(text, "chart.later"));
     this.save = element("a", "plain-button", say(text, "chart.export"));

@@ -14,11 +14,9 @@ class Frame {
       location.reload(); // the server's words, too
     });
     for (const button of group.children) button.lang = button.dataset.key;
-    const theme = element("button", "plain-button theme");
-    theme.type = "button";
     const dark = root.dataset.theme === "dark";
-    setText(theme, say(text, dark ? "frame.light" : "frame.dark"));
-    theme.addEventListener("click", () => chooseTheme(dark ? "Light" : "Dark"));
+    const theme = newButton(say(text, dark ? "frame.light" : "frame.dark"), "plain-button", () =>
+      chooseTheme(dark ? "Light" : "Dark"));
     document.documentElement.lang = language;
     root.classList.add("frame");
     root.append(theme, group);

@@ -112,7 +112,7 @@ class IncidentCard {
     note.placeholder = say(text, "incidents.note_hint");
     note.setAttribute("aria-label", say(text, "incidents.note"));
     note.maxLength = NOTE_LIMIT;
-    const button = plainButton(say(text, "incidents.acknowledge"), () => {});
+    const button = newButton(say(text, "incidents.acknowledge"), "plain-button", () => {});
     button.type = "submit";
     const problem = element("p", "problem");
     problem.setAttribute("role", "alert");

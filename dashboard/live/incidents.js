@@ -26,7 +26,7 @@ class Incidents {
     this.noneOpen = element("p", "quiet", say(text, "incidents.none_open"));
     this.past = element("div", "incident-cards");
     this.nonePast = element("p", "quiet", say(text, "incidents.none_past"));
-    this.more = plainButton(say(text, "incidents.more"), () => {
+    this.more = newButton(say(text, "incidents.more"), "plain-button", () => {
       this.most += 5 * PAST_SHOWN;
       this.show();
     });
@@ -57,7 +57,7 @@ class Incidents {
       this.camera = cameras.value;
       this.load();
     });
-    const save = plainButton(say(text, "incidents.export"), () => this.export());
+    const save = newButton(say(text, "incidents.export"), "plain-button", () => this.export());
     return element("div", "bar", span, cameras, save);
   }
 

@@ -1,13 +1,6 @@
 // A sparkline: the counts of the last five minutes, gaps left open.
 
 const SPARK_SPAN_AT_LEAST_MS = 60000;
-const SVG = "http://www.w3.org/2000/svg";
-
-function svgElement(tag, attributes = {}) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
 
 /** Runs of consecutive known points. */
 function runs(points, valueOf) {

@@ -12,7 +12,7 @@ class Trial {
     this.file.accept = "image/jpeg,image/png";
     this.file.setAttribute("aria-label", say(text, "model.choose"));
     this.file.addEventListener("change", () => this.take(this.file.files[0]));
-    const pick = plainButton(say(text, "model.choose"), () => this.file.click());
+    const pick = newButton(say(text, "model.choose"), "plain-button", () => this.file.click());
     this.drop = element("div", "drop", this.file, pick, element("span", "quiet", say(text, "model.or_drop")));
     this.drop.addEventListener("dragover", (event) => event.preventDefault());
     this.drop.addEventListener("drop", (event) => {
@@ -30,7 +30,7 @@ class Trial {
     this.heads.checked = true;
     this.heads.addEventListener("change", () => this.draw());
     this.toggle = element("label", "", this.heads, ` ${say(text, "model.show_heads")}`);
-    this.compare = plainButton(say(text, "model.compare"), () => this.compareAll());
+    this.compare = newButton(say(text, "model.compare"), "plain-button", () => this.compareAll());
     this.rows = element("tbody");
     const head = ["model.steps", "model.samples", "people", "interval", "model.milliseconds"];
     this.table = element(

@@ -47,13 +47,11 @@ class Wall {
     for (const level of TALLIED) {
       const words = element("span", "mini");
       setLevel(words, level, text);
-      const button = element("button", "tally", words);
-      button.type = "button";
-      button.title = say(text, "wall.show_only");
-      button.addEventListener("click", () => {
+      const button = newButton(words, "tally", () => {
         if (!this.filter.levels.delete(level)) this.filter.levels.add(level);
         this.filtered();
       });
+      button.title = say(text, "wall.show_only");
       this.tally[level] = { button, words };
     }
     const buttons = Object.values(this.tally).map(({ button }) => button);
@@ -72,13 +70,9 @@ class Wall {
       this.filter.find = this.search.value;
       this.filtered();
     });
-    this.full = element("button", "plain-button full-screen");
-    this.full.type = "button";
-    this.full.addEventListener("click", () => this.toggleMonitor());
+    this.full = newButton("", "plain-button", () => this.toggleMonitor());
     this.controls = element("div", "controls", this.search, this.full);
-    const all = element("button", "plain-button", say(text, "wall.show_all"));
-    all.type = "button";
-    all.addEventListener("click", () => {
+    const all = newButton(say(text, "wall.show_all"), "plain-button", () => {
       this.search.value = this.filter.find = "";
       this.filter.levels.clear();
       this.filtered();

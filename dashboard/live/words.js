@@ -89,24 +89,40 @@ function choice(label, options, chosen, onChoose) {
   group.setAttribute("role", "group");
   group.setAttribute("aria-label", label);
   for (const [key, words] of options) {
-    const button = element("button", "", words);
-    button.type = "button";
-    button.dataset.key = key;
-    button.setAttribute("aria-pressed", String(key === chosen));
-    button.addEventListener("click", () => {
+    const button = newButton(words, "", () => {
       for (const other of group.children) {
         other.setAttribute("aria-pressed", String(other === button));
       }
       onChoose(key);
     });
+    button.dataset.key = key;
+    button.setAttribute("aria-pressed", String(key === chosen));
     group.append(button);
   }
   return group;
 }
 
-function plainButton(words, onPressed) {
-  const button = element("button", "plain-button", words);
+function newButton(words, className, onPressed) {
+  const button = element("button", className, words);
   button.type = "button";
   button.addEventListener("click", onPressed);
   return button;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function svgElement(tag, attributes = {}, words = "") {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (words) node.textContent = words;
+  return node;
+}
+
+/** Whether Streamlit shows the page `light` or `dark`. */
+function themeOf(root) {
+  const probe = getComputedStyle(root).getPropertyValue("--st-background-color").trim();
+  const canvas = document.createElement("canvas").getContext("2d");
+  canvas.fillStyle = probe || "#000";
+  const [r, g, b] = canvas.fillStyle.match(/[0-9a-f]{2}/gi).map((part) => parseInt(part, 16));
+  return 0.299 * r + 0.587 * g + 0.114 * b > 128 ? "light" : "dark";
 }
