@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from core.settings import CameraSettings, Ground, Zone
 from core.site_edit import SiteDraft
-from dashboard.calibration import check_ground
+from dashboard.calibration import USUAL_ASPECTS, check_ground
 from dashboard.running import Dashboard
 from dashboard.setup import camera_place, edited_text, problems_of
 from dashboard.setup_replay import replay
@@ -28,7 +28,6 @@ LEVEL_KEYS = (
     "clear_margin",
 )
 GROUND_KEYS = ("picture", "metres", "head_height", "camera_height")
-USUAL_ASPECT = 16 / 9
 
 ZoneDraft = Mapping[str, Any]
 
@@ -80,7 +79,7 @@ def check(dashboard: Dashboard, camera: CameraSettings, draft: Mapping[str, Any]
         calibrated zone its ``area``, the camera's ``height`` or the ``problem``, and for the
         selected one the ``grid``; and what its levels would have raised (`setup_replay`).
     """
-    aspect = aspect_of(dashboard, camera.id) or draft.get("aspect") or USUAL_ASPECT
+    aspect = aspect_of(dashboard, camera.id) or draft.get("aspect") or USUAL_ASPECTS[0]
     text = edited_text(dashboard.loaded, lambda file: write_zones(file, camera, draft["zones"]))
     place = camera_place(dashboard.loaded, camera.id)
     zones = {

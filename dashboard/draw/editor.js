@@ -46,7 +46,7 @@ class Editor {
     const left = element(
       "div", "left",
       this.stage.node,
-      element("div", "row under", this.hint, this.done, this.stop, this.fresh),
+      element("div", "row", this.hint, this.done, this.stop, this.fresh),
     );
     const right = element(
       "div", "right",
@@ -54,7 +54,6 @@ class Editor {
       this.list, this.form.node, this.problems,
       element("div", "row foot", this.save, this.discard, this.saved),
     );
-    this.root.classList.add("setup-root");
     this.root.append(element("div", "setup", left, right));
     this.stage.load(this.data.picture);
     setText(this.stage.note, this.data.picture_note);

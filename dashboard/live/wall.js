@@ -234,6 +234,7 @@ function writeFilter({ find, levels, monitor }) {
 
 const BODY_HEIGHT = 128; // of a tile's numbers below its picture
 const BODY_WIDTH = 340; // of its numbers beside it
+const LEAST_PICTURE = 280; // pixels wide, before the numbers rather stand on it
 
 /**
  * The grid in which pictures are largest: numbers below the picture or beside it, and over it where
@@ -246,12 +247,12 @@ function bestGrid({ count, width, height, aspect, zoneRows, gap, monitor }) {
     const tileWidth = (width - gap * (columns - 1)) / columns;
     const tileHeight = (height - gap * (rows - 1)) / rows;
     const ways = [
-      { way: "below", w: tileWidth, h: tileHeight - BODY_HEIGHT - 26 * zoneRows, least: 280 },
-      { way: "side", w: tileWidth - BODY_WIDTH, h: tileHeight, least: 280 },
+      { way: "below", w: tileWidth, h: tileHeight - BODY_HEIGHT - 26 * zoneRows },
+      { way: "side", w: tileWidth - BODY_WIDTH, h: tileHeight },
     ];
-    for (const { way, w, h, least } of ways) {
+    for (const { way, w, h } of ways) {
       const pictureWidth = Math.min(w, h * aspect);
-      if (pictureWidth < least || tileWidth < 300) continue;
+      if (pictureWidth < LEAST_PICTURE || tileWidth < 300) continue;
       const area = (pictureWidth * pictureWidth) / aspect;
       if (!best || area > best.area * 1.02) best = { columns, height: tileHeight, way, area };
     }
