@@ -7,7 +7,6 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
+
+from core.clock import iso as iso  # it is one of the ways in which the API answers
+from core.week_settings import instant_ms
 
 API_PREFIXES = ("/api", "/live", "/healthz", "/metrics")
 
@@ -77,35 +79,10 @@ def fallback_routes(known: Sequence[BaseRoute]) -> list[BaseRoute]:
     ]
 
 
-def iso(at_ms: int | None) -> str | None:
-    """An instant as UTC ISO 8601 with milliseconds.
-
-    >>> iso(1_700_000_000_123)
-    '2023-11-14T22:13:20.123Z'
-    """
-    if at_ms is None:
-        return None
-    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
-def instant_ms(text: str, zone: ZoneInfo) -> int:
-    """Milliseconds UTC of an ISO 8601 instant; without an offset it is in ``zone``.
-
-    A ``+`` that a program forgot to encode arrives as a space and is taken for what it was.
-
-    Raises:
-        ValueError: it is no ISO 8601 instant.
-    """
-    mended = re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip())
-    at = datetime.fromisoformat(mended)
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=zone)
-    return round(at.timestamp() * 1000)
-
-
 def query_instant(request: Request, name: str, zone: ZoneInfo) -> int | None:
     """The instant in a query parameter as ms UTC, or None when it is absent.
+
+    A ``+`` that a program forgot to encode arrives as a space and is taken for what it was.
 
     Raises:
         HTTPException: 400, it is no instant.
@@ -114,7 +91,7 @@ def query_instant(request: Request, name: str, zone: ZoneInfo) -> int | None:
     if text is None:
         return None
     try:
-        return instant_ms(text, zone)
+        return instant_ms(re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip()), zone)
     except (ValueError, OverflowError):
         raise bad_request(
             f"{name}={text!r} is no ISO 8601 instant such as 2026-01-31T18:00:00Z"
