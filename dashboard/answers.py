@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
-from core.clock import iso as iso  # it is one of the ways in which the API answers
 from core.week_settings import instant_ms
 
 API_PREFIXES = ("/api", "/live", "/healthz", "/metrics")

@@ -11,13 +11,13 @@ from starlette.routing import BaseRoute, Route
 
 from core import history as history_queries
 from core.audit import record_audit
+from core.clock import iso
 from core.history_series import VALUES
 from core.roles import Viewer
 from dashboard.answers import (
     bad_request,
     conflict,
     csv_answer,
-    iso,
     json_body,
     not_found,
     query_flag,

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from dashboard.answers import bad_request, iso, not_found
+from core.clock import iso
+from dashboard.answers import bad_request, not_found
 from dashboard.overlay import Drawn, parse_layers
 from dashboard.running import Dashboard
 from dashboard.viewer import camera_of
