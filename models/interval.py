@@ -6,8 +6,9 @@ al., "Distribution-free predictive inference for regression", 2018), each side w
 miscoverage; between band centres it is interpolated. Residuals are of whole pictures and of
 random polygons of them, so that one function serves cameras and zones.
 
-With several samples of the diffusion (K > 1) residuals are measured in units of the samples'
-spread (plus a floor), so that pictures on which the samples disagree get wider intervals.
+Residuals are measured in a unit that grows with the count, since a band may hold 80 and 800 people.
+With several samples of the diffusion (K > 1) the samples' spread is part of the unit, so that
+pictures on which the samples disagree get wider intervals.
 """
 
 from __future__ import annotations
@@ -24,20 +25,17 @@ COVERAGES = (0.8, 0.9, 0.95)
 COVERAGE = 0.9  # of the reported interval
 BAND_EDGES = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, math.inf)  # people
 SMALLEST_BAND = 39  # residuals: below this the 97.5 % quantile is the largest and says little
-SPREAD_FLOOR = (1.0, 0.05)  # people, and share of the count, added to the spread of K samples
+UNIT = (1.0, 0.05)  # of residuals: people, and share of the count; the spread comes on top
 
 
 @dataclass(frozen=True)
 class Interval:
-    """How far the truth lies below and above a count, at band centres, by coverage.
-
-    Beyond the last centre the distances grow in proportion to the count.
-    """
+    """How far the truth lies below and above a count, at band centres, by coverage."""
 
     steps: int  # S and K that it was calibrated for
     samples: int
     centres: tuple[float, ...]  # people, rising
-    below: Mapping[float, tuple[float, ...]]  # coverage to distances: people, or spreads if K > 1
+    below: Mapping[float, tuple[float, ...]]  # coverage to distances, in `unit`s
     above: Mapping[float, tuple[float, ...]]
 
     def bounds(
@@ -47,34 +45,34 @@ class Interval:
 
         Args:
             count: people.
-            spread: standard deviation of the count over the K samples, people; unused if K = 1.
+            spread: standard deviation of the count over the K samples, people.
             coverage: one of `COVERAGES`.
         """
-        low, high = (
-            self._distance(count, side[coverage]) * scale(count, spread, self.samples)
-            for side in (self.below, self.above)
-        )
+        _, low, high = next(row for row in self.curve(count, spread, coverage) if row[0] == count)
         return max(0.0, count - low), count + high
 
-    def _distance(self, count: float, distances: tuple[float, ...]) -> float:
-        distance = float(np.interp(count, self.centres, distances))
-        if self.samples == 1 and count > self.centres[-1] > 0:
-            distance *= count / self.centres[-1]
-        return distance
+    def curve(
+        self, count: float, spread: float = 0.0, coverage: float = COVERAGE
+    ) -> tuple[tuple[float, float, float], ...]:
+        """The interval for a picture and its parts: (people, below, above), rising.
 
-    def curve(self, count: float, spread: float = 0.0) -> tuple[tuple[float, float, float], ...]:
-        """The reported interval for parts of a picture: (people, below, above) at band centres.
+        One row is the picture's own; between rows it is interpolated.
 
         Args:
             count: people in the whole picture, whose samples have this spread; a part's spread is
                 taken in proportion.
             spread: people.
+            coverage: one of `COVERAGES`.
         """
-        units = (
-            scale(c, spread * min(1.0, c / max(count, 1.0)), self.samples) for c in self.centres
-        )
-        sides = zip(self.centres, self.below[COVERAGE], self.above[COVERAGE], units, strict=True)
-        return tuple((c, round(low * u, 3), round(high * u, 3)) for c, low, high, u in sides)
+        rows = []
+        for people in sorted({*self.centres, count}):
+            part = spread * min(1.0, people / max(count, 1.0))
+            low, high = (
+                float(np.interp(people, self.centres, side[coverage])) * unit(people, part)
+                for side in (self.below, self.above)
+            )
+            rows.append((people, round(low, 3), round(high, 3)))
+        return tuple(rows)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, for a weights file's header."""
@@ -108,11 +106,9 @@ class Residuals:
         return Residuals(self.count[chosen], self.spread[chosen], self.true[chosen])
 
 
-def scale(count: float, spread: float, samples: int) -> float:
-    """The unit in which a count's residual is measured: one person, or the samples' spread."""
-    if samples == 1:
-        return 1.0
-    floor, share = SPREAD_FLOOR
+def unit(count: float, spread: float) -> float:
+    """The unit in which a count's residual is measured, people."""
+    floor, share = UNIT
     return spread + floor + share * count
 
 
@@ -125,7 +121,7 @@ def calibrate(residuals: Residuals, steps: int, samples: int) -> Interval:
     counts = residuals.count
     if len(counts) < SMALLEST_BAND:
         raise ValueError(f"{len(counts)} counts are too few to calibrate an interval")
-    units = np.array([scale(c, s, samples) for c, s in zip(counts, residuals.spread, strict=True)])
+    units = np.array([unit(c, s) for c, s in zip(counts, residuals.spread, strict=True)])
     signed = (residuals.true - counts) / units  # above zero: the truth is higher
     order = np.argsort(counts)
     groups = [order[start:stop] for start, stop in _groups(counts[order])]
@@ -135,8 +131,7 @@ def calibrate(residuals: Residuals, steps: int, samples: int) -> Interval:
         tail = (1 + coverage) / 2
         for side, sign in ((below, -1), (above, 1)):
             found = [max(0.0, conformal_quantile(sign * signed[g], tail)) for g in groups]
-            rising = np.maximum.accumulate(found) if samples == 1 else np.array(found)
-            side[coverage] = tuple(round(float(v), 3) for v in rising)
+            side[coverage] = tuple(round(value, 3) for value in found)
     centres = tuple(round(float(np.median(counts[group])), 2) for group in groups)
     return Interval(steps, samples, centres, below, above)
 
