@@ -1,6 +1,8 @@
 // Counts over time: the mean with its interval, the levels' thresholds, incidents, gaps as gaps.
 
 const RANGES = { "5m": 300, "1h": 3600, "24h": 86400, "7d": 604800, "30d": 2592000, "1y": 31536000 };
+const LABEL_HEIGHT = 14; // pixels
+const LETTER_WIDTH = 7.5;
 const MARGIN = { top: 22, right: 16, bottom: 26, left: 46 };
 const TICK_STEPS_S = [
   30, 60, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000,
@@ -220,13 +222,17 @@ class Chart {
   levelLines() {
     const { top, width, y } = this.scale;
     const group = svgElement("g", { class: "chart-levels" });
+    let last = { y: Infinity, end: 0 };
     for (const [level, value] of this.thresholds()) {
       if (value > top) continue;
       const mark = svgElement("g", { "data-level": level });
       const name = `${say(this.data.text, `level.${level}`)} ${trimmed(value)}`;
+      // Names of lines that lie close stand side by side, not over each other.
+      const left = last.y - y(value) < LABEL_HEIGHT ? last.end : MARGIN.left + 6;
+      last = { y: y(value), end: left + name.length * LETTER_WIDTH + 10 };
       mark.append(
         svgElement("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }),
-        label(MARGIN.left + 6, y(value) - 5, "start", name),
+        label(left, y(value) - 5, "start", name),
       );
       group.append(mark);
     }
