@@ -57,6 +57,7 @@ def camera_json(value: CameraValue, now_ms: int) -> dict[str, Any]:
                 "low": zone.low,
                 "high": zone.high,
                 "density": zone.density,
+                "worst_cell": zone.worst_cell,
                 "level": zone.level,
             }
             for zone in value.zones

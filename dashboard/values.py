@@ -43,6 +43,7 @@ class ZoneValue:
     low: float | None = None  # 90 % interval, people
     high: float | None = None
     density: float | None = None  # persons per m2, where the zone is calibrated
+    worst_cell: float | None = None  # the same at its densest place, over the zone's cell_m2
     level: str | None = None  # one of LEVELS, where the zone has levels
 
 
@@ -298,15 +299,20 @@ class Values:
             return ZoneValue(zone.id)
         # The picture's own count is a moment newer than what the alerts service wrote of it.
         counts = reading.model_dump(include=COUNTS) if whole or row is None else row
-        density = None if row is None else row["density"]
         return ZoneValue(
             id=zone.id,
             count=round(counts["count"], 2),
             low=round(counts["low"], 2),
             high=round(counts["high"], 2),
-            density=None if density is None else round(density, 3),
+            density=_rounded(row, "density"),
+            worst_cell=_rounded(row, "worst"),
             level=None if row is None or zone.levels is None else row["level"],
         )
+
+
+def _rounded(row: Mapping[str, Any] | None, name: str) -> float | None:
+    value = None if row is None else row[name]
+    return None if value is None else round(value, 3)
 
 
 def shown_at(settings: CameraSettings, reading: Reading) -> int:

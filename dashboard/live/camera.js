@@ -63,17 +63,22 @@ class CameraView {
     this.detail = element("p", "detail");
     this.incidents = element("ul", "incident-list");
     this.zoneRows = new Map();
+    const calibrated = this.settings.zones.some((zone) => zone.calibrated);
     const head = ["zone", "level", "people", "interval", "per_m2"];
+    if (calibrated) head.push("camera.densest");
     const body = element("tbody");
     for (const zone of this.settings.zones) {
       const cells = {
         chip: element("span", "mini"), count: element("td", "n"), interval: element("td", "n"),
-        density: element("td", "n"), hasLevels: hasLevels(zone),
+        density: element("td", "n"), densest: element("td", "n"), hasLevels: hasLevels(zone),
       };
       const name = element("th", "", zone.name);
       name.scope = "row";
       body.append(
-        element("tr", "", name, element("td", "", cells.chip), cells.count, cells.interval, cells.density),
+        element(
+          "tr", "", name, element("td", "", cells.chip), cells.count, cells.interval, cells.density,
+          calibrated ? cells.densest : null,
+        ),
       );
       this.zoneRows.set(zone.id, cells);
     }
@@ -113,6 +118,7 @@ class CameraView {
       setText(row.count, people(zone.count));
       setText(row.interval, interval(zone.low, zone.high));
       setText(row.density, perSquareMetre(zone.density));
+      setText(row.densest, perSquareMetre(zone.worst_cell));
     }
     this.showWorstZone(value);
     this.showIncidents();

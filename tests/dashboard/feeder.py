@@ -141,6 +141,7 @@ class Feeder:
             "high": reading.high,
             "smoothed": reading.count,
             "density": density,
+            "worst": None if density is None else round(1.5 * density, 4),
             "level": level or "normal",
             "state_json": "{}",
         }

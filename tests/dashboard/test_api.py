@@ -25,7 +25,15 @@ def test_a_live_camera_has_count_interval_level_and_age(fed: RunningDashboard) -
     assert (hall["count"], hall["low"], hall["high"]) == (12, 9, 16)
     assert 0 <= hall["age_s"] < 3
     assert hall["zones"] == [
-        {"id": "floor", "count": 12, "low": 9, "high": 16, "density": 4.2, "level": "warning"}
+        {
+            "id": "floor",
+            "count": 12,
+            "low": 9,
+            "high": 16,
+            "density": 4.2,
+            "worst_cell": 6.3,
+            "level": "warning",
+        }
     ]
 
 
@@ -49,7 +57,7 @@ def test_a_camera_that_never_delivered_is_unknown_not_empty(fed: RunningDashboar
     assert spare["count"] is None
     assert spare["age_s"] is None
     assert spare["zones"] == [
-        {"id": "all", "count": None, "low": None, "high": None, "density": None, "level": None}
+        {"id": "all", **dict.fromkeys(("count", "low", "high", "density", "worst_cell", "level"))}
     ]
 
 
@@ -64,6 +72,7 @@ def test_an_offline_camera_is_unknown_with_its_reason_and_a_growing_age(
     assert hall["level"] is None
     assert hall["zones"][0]["level"] is None
     assert hall["zones"][0]["density"] is None
+    assert hall["zones"][0]["worst_cell"] is None
     older = wait_until(lambda: fed.camera("hall")["age_s"] > hall["age_s"] + 0.5)
     assert older
 
