@@ -18,6 +18,7 @@ from headcount.training_inputs import (
     RecipeOption,
     SeedOption,
     console,
+    crops_of,
     fit,
     loaded,
     read_data_sets,
@@ -79,11 +80,10 @@ def finetune(
             run,
             DiffusionLoss(seed),
             sets,
-            crop=recipe["crop"],
-            batch=recipe["batch"],
             seed=seed,
             resume=False,
             scales={"camera": CAMERA_SCALES},
+            **crops_of(recipe),
         )
         loaded(network, Path(folder))
     digest = save_weights(network.eval(), start.recipe, out)

@@ -22,6 +22,7 @@ from headcount.training_inputs import (
     ResumeOption,
     SeedOption,
     console,
+    crops_of,
     fit,
     loaded,
     network_of,
@@ -97,10 +98,9 @@ def regressor(
         run,
         regressor_loss,
         sets,
-        crop=recipe["crop"],
-        batch=recipe["batch"],
         seed=seed,
         resume=resume,
+        **crops_of(recipe),
     )
 
 
@@ -150,11 +150,10 @@ def diffusion(
         run,
         NoiseLoss(seed) if sizes.prediction == "epsilon" else DiffusionLoss(seed),
         sets,
-        crop=sizes.squash or recipe["crop"],
-        batch=recipe["batch"],
         seed=seed,
         resume=resume,
         squash=sizes.squash is not None,
+        **crops_of(recipe) | ({"crop": sizes.squash} if sizes.squash else {}),
     )
 
 

@@ -38,6 +38,7 @@ NetworkOption = Argument[Path, typer.Option("--network", help="Sizes of the netw
 SeedOption = Argument[int, typer.Option("--seed", help="Of weights and crops.")]
 RECIPE = CONFIGS / "training" / "tiny.yaml"
 NETWORK = CONFIGS / "models" / "tiny.yaml"
+RECIPE_KEYS = {"batch", "crop", "shares", "native", "damaged"}
 SCENES, SCENE_SIDE = 240, 448  # rendered pictures and their side in pixels
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -86,16 +87,29 @@ def recipe_of(config: Path) -> dict[str, Any]:
     """The recipe in a YAML file.
 
     Raises:
-        InputError: it is unreadable or lacks a key.
+        InputError: it is unreadable, lacks a key or has an unknown one.
     """
     try:
         recipe = load_yaml(config)
     except SiteFileError as error:
         raise InputError(str(error)) from None
-    missing = {"batch", "crop", "shares"} - set(recipe or {})
-    if missing:
+    keys = set(recipe or {})
+    if missing := {"batch", "crop", "shares"} - keys:
         raise InputError(f"{config}: the keys {', '.join(sorted(missing))} are missing")
+    if unknown := keys - RECIPE_KEYS:
+        allowed = ", ".join(sorted(RECIPE_KEYS))
+        raise InputError(f"{config}: unknown key {min(unknown)}; allowed are {allowed}")
     return dict(recipe)
+
+
+def crops_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What `fit` needs of a recipe: the crops' size, number and condition."""
+    return {
+        "crop": recipe["crop"],
+        "batch": recipe["batch"],
+        "native": recipe.get("native", 0.0),
+        "damaged": recipe.get("damaged", 1.0),
+    }
 
 
 def network_of(config: Path) -> NetworkConfig:
@@ -144,6 +158,8 @@ def fit(
     resume: bool,
     squash: bool = False,
     scales: Mapping[str, tuple[float, float]] | None = None,
+    native: float = 0.0,
+    damaged: float = 1.0,
 ) -> None:
     """Trains until the budget is used; prints how it goes."""
     if resume and run.resume():
@@ -152,7 +168,15 @@ def fit(
     examples = {name: decoded(items) for name, items in sets.train.items()}
     if "scenes" in sets.shares:
         examples["scenes"] = rendered_scenes(seed)
-    source = CropSource(examples, sets.shares, crop, squash=squash, scales=scales)
+    source = CropSource(
+        examples,
+        sets.shares,
+        crop,
+        squash=squash,
+        scales=scales,
+        native=native,
+        damaged=damaged,
+    )
     # A resumed run sees new crops, not the first ones again.
     batches = BatchStream(source, batch, seed + run.progress.step)
     try:

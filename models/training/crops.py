@@ -69,6 +69,9 @@ class CropSource:
         squash: whole pictures squeezed to the crop's size instead, as in the paper.
         scales: limits of the scale of pictures without head sizes, log-uniform, by data set where
             they are not `SCALES`.
+        native: share of the crops that are cut pixel for pixel. All others are interpolated, and
+            a network that has seen nothing else misses heads in pictures as sharp as they come.
+        damaged: share of the crops that are damaged as streams are.
     """
 
     def __init__(
@@ -79,9 +82,12 @@ class CropSource:
         *,
         squash: bool = False,
         scales: Mapping[str, tuple[float, float]] | None = None,
+        native: float = 0.0,
+        damaged: float = 1.0,
     ) -> None:
         self.size = size
         self.scales = dict(scales or {})
+        self.native, self.damaged = native, damaged
         self.squash = squash
         self.examples = examples
         self.names = [name for name in shares if name in examples]
@@ -95,12 +101,17 @@ class CropSource:
         example = examples[int(rng.integers(len(examples)))]
         if self.squash:
             picture, heads = _squeezed(example, self.size)
+        elif rng.random() < self.native:
+            picture, heads = _cut_native(example, self.size, rng)
         else:
             picture, heads = _cut(example, self.size, self.scales.get(name, SCALES), rng)
         if rng.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             heads = np.stack([self.size - heads[:, 0], heads[:, 1]], axis=1)
-        return Crop(_damage(picture, rng)[:, :, ::-1], heads.astype(np.float32))
+        picture = _exposed(picture, rng)
+        if rng.random() < self.damaged:
+            picture = _damage(picture, rng)
+        return Crop(picture[:, :, ::-1], heads.astype(np.float32))
 
     def batch(self, count: int, rng: np.random.Generator) -> Batch:
         """``count`` random crops."""
@@ -209,6 +220,19 @@ def _cut(
     return picture.astype(np.uint8, copy=False), heads[inside]
 
 
+def _cut_native(item: Example, size: int, rng: np.random.Generator) -> tuple[Picture, Heads]:
+    """A window of the picture as it is, pixel for pixel, with its heads."""
+    height, width = item.picture.shape[:2]
+    left, top = (round(_window_start(length, size, None, rng)) for length in (width, height))
+    picture = np.full((size, size, 3), PADDING_GREY, np.uint8)
+    x0, y0 = max(0, left), max(0, top)
+    part = item.picture[y0 : max(0, top + size), x0 : max(0, left + size)]
+    picture[y0 - top :, x0 - left :][: part.shape[0], : part.shape[1]] = part
+    heads = item.heads - np.array([left, top], np.float32)
+    inside = ((heads >= 0) & (heads < size)).all(axis=1)
+    return picture, heads[inside]
+
+
 def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
     return math.exp(rng.uniform(math.log(limits[0]), math.log(limits[1])))
 
@@ -227,9 +251,8 @@ def _window_start(
     return float(np.clip(focus - rng.uniform(0.1, 0.9) * window, low, high))
 
 
-def _damage(picture: Picture, rng: np.random.Generator) -> Picture:
-    """What cameras and streams do to a picture: exposure, colour, blur, scaling, noise, JPEG."""
-    size = picture.shape[0]
+def _exposed(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Another exposure and colour."""
     out = picture
     if rng.random() < 0.6:
         gamma = math.exp(rng.uniform(-0.5, 0.5))
@@ -244,6 +267,13 @@ def _damage(picture: Picture, rng: np.random.Generator) -> Picture:
     elif rng.random() < 0.3:
         cast = rng.uniform(0.85, 1.15, 3)
         out = np.clip(out * cast, 0, 255).astype(np.uint8)
+    return out
+
+
+def _damage(picture: Picture, rng: np.random.Generator) -> Picture:
+    """What cameras and streams do to a picture: blur, scaling, noise, JPEG."""
+    size = picture.shape[0]
+    out = picture
     if rng.random() < 0.3:
         small = int(size * rng.uniform(0.33, 0.9))
         reduced = cv2.resize(out, (small, small), interpolation=cv2.INTER_AREA)

@@ -11,7 +11,7 @@ from rich.console import Console
 from models.conditioner import Conditioner
 from models.network import CrowdDiffusion, NetworkConfig
 from models.training.autoencoder import autoencoder_loss
-from models.training.crops import BatchStream, CropSource, Example
+from models.training.crops import BatchStream, CropSource, Example, _cut_native
 from models.training.data import DataError, read_folder, split
 from models.training.diffusion import DiffusionLoss
 from models.training.regressor import density_loss, regressor_loss
@@ -75,6 +75,22 @@ def test_a_crop_shows_its_head_where_it_says():
         assert abs(rows.mean() - 11 + int(y) + 0.5 - y) < 1.5
         seen += 1
     assert seen > 5
+
+
+def test_native_crops_are_the_picture_pixel_for_pixel():
+    rng = np.random.default_rng(5)
+    rows, columns = np.indices((150, 130))
+    picture = np.stack([columns, rows, np.full_like(rows, 200)], axis=2).astype(np.uint8)
+    heads = rng.integers(0, 130, (40, 2)).astype(np.float32) + 0.5
+    for _ in range(20):
+        cut, inside = _cut_native(Example(picture, heads), 96, rng)
+        assert cut.shape == (96, 96, 3)
+        shown = cut[cut[:, :, 2] == 200]  # the rest hangs over the border
+        assert len(shown) > 0.7 * 96 * 96
+        assert len(np.unique(shown, axis=0)) == len(shown)
+        on_picture = {tuple(cut[int(y), int(x), :2]) for x, y in inside}
+        seen = {tuple(pixel) for pixel in shown[:, :2]}
+        assert on_picture == seen & {(int(x), int(y)) for x, y in heads}
 
 
 def test_a_perfect_density_has_no_bias():
