@@ -30,7 +30,7 @@ SITE.yaml` names the line of whatever is wrong.
 - Relative paths start at the folder of the file.
 - Points of a picture are fractions of its width and height, from the top left corner.
 
-This document is made by `python -m core.settings_reference`; edit the settings in `core/` instead."""
+This document is made by `python -m core.settings_reference`; edit its settings instead."""
 
 
 def reference_markdown() -> str:

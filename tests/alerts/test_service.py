@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import subprocess
 import sys
@@ -11,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import redis
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from alerts import outages, service, shard
@@ -269,20 +268,22 @@ def test_a_locked_database_delays_but_loses_nothing(
 
 
 class FlakyHistory(History):
-    """Loses every fifth transaction, half of them after they were committed."""
+    """Loses every fifth transaction of a thread, in turn before and after it was committed."""
 
-    chance = random.Random(3)
+    of_thread = threading.local()
     lost = 0
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        fate = self.chance.random()
-        FlakyHistory.lost += fate < 0.2
+        number = getattr(self.of_thread, "number", 0) + 1
+        self.of_thread.number = number
+        before, after = number % 10 == 5, number % 10 == 0
+        FlakyHistory.lost += before or after
         with super().transaction() as connection:
             yield connection
-            if fate < 0.1:
+            if before:
                 raise OperationalError("COMMIT", None, Exception("database is locked"))
-        if fate < 0.2:
+        if after:
             raise OperationalError("COMMIT", None, Exception("connection lost"))
 
 
@@ -295,12 +296,48 @@ def test_transactions_that_fail_before_or_after_their_commit_repeat_nothing(
             site.publish([50] * 5)
             site.wait_done()
         site.publish([10] * 40)
+        site.wait_done()  # the readings after the one that clears may be in another transaction
         wait_until(lambda: len(receiver.titles) == 2, 20)
         wait_until(lambda: not site.unsettled())
     assert len(site.rows(incidents)) == 1
     assert FlakyHistory.lost > 3
     assert site.values() == 120
     assert [title.rpartition(", ")[2] for title in receiver.titles] == ["raised", "cleared"]
+
+
+def test_what_a_service_could_not_write_before_it_was_stopped_is_written_by_the_next(
+    site: Site, redis_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stops in the pause after a failed transaction, with a part of the readings stored."""
+    monkeypatch.setattr(service, "History", ThenLocked)
+    monkeypatch.setattr(shard, "BATCH", 7)
+    with running(site.loaded, redis_url):
+        site.publish([50] * 60)
+        wait_until(lambda: ThenLocked.refused)
+    assert 0 < site.values() < 60
+    monkeypatch.setattr(service, "History", History)
+    with running(site.loaded, redis_url):
+        site.wait_done()
+        wait_until(lambda: receiver.titles)
+    assert site.values() == 60
+    assert len(site.rows(incidents)) == 1
+    assert site.client.xpending(READINGS, ALERTS_GROUP)["pending"] == 0
+
+
+class ThenLocked(History):
+    """Refuses every transaction after the first three that stored readings."""
+
+    stored: ClassVar[set[int]] = set()
+    refused = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        with super().transaction() as connection:
+            yield connection
+            self.stored.add(connection.execute(select(func.count()).select_from(raw)).scalar_one())
+            if len(self.stored) > 4:  # none, and three times some
+                ThenLocked.refused = True
+                raise OperationalError("COMMIT", None, Exception("database is locked"))
 
 
 def test_a_camera_that_goes_blind_is_an_incident_and_its_crowd_is_unseen(
