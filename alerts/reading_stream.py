@@ -33,7 +33,8 @@ class ReadingStream:
 
     def __init__(self, url: str, keys: Keys, shard: int) -> None:
         self._key = keys.readings(shard)
-        self._reader = connect_reader(url)
+        # A read that is sent again after its answer was lost would skip what that answer held.
+        self._reader = connect_reader(url, sends_again=False)
         self._client = connect(url)
         self._cursor = "0"  # in what is pending; ">" is what is new
         self._pending_again = 0.0
@@ -46,11 +47,16 @@ class ReadingStream:
         """The next entries: their id and their reading, or None for one that is not readable.
 
         Raises:
-            redis.RedisError: the broker does not answer.
+            redis.RedisError: the broker does not answer. The next call begins with what is
+                pending, since the lost answer may have held some of it.
         """
         if self._cursor == ">" and time.monotonic() > self._pending_again:
             self._cursor = "0"
-        entries = self._fetch(at_most, block_ms)
+        try:
+            entries = self._fetch(at_most, block_ms)
+        except (redis.RedisError, OSError):
+            self.rewind()
+            raise
         if self._cursor == ">":
             return [(entry_id, self._parse(fields)) for entry_id, fields in entries]
         if not entries:

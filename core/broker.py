@@ -74,13 +74,17 @@ def connect(url: str) -> redis.Redis:
     return _client(url, timeout_s=_COMMAND_TIMEOUT_S, retries=2)
 
 
-def connect_reader(url: str) -> redis.Redis:
+def connect_reader(url: str, *, sends_again: bool = True) -> redis.Redis:
     """A client for XREAD and XREADGROUP that block up to `LONGEST_BLOCK_MS`; one per thread.
+
+    Args:
+        sends_again: a command whose answer was lost, once. Not for XREADGROUP where order matters:
+            what the lost answer held is pending, and the second answer is of later entries.
 
     Raises:
         BrokerError: the URL is malformed.
     """
-    return _client(url, timeout_s=_READER_TIMEOUT_S, retries=1)
+    return _client(url, timeout_s=_READER_TIMEOUT_S, retries=int(sends_again))
 
 
 def _client(url: str, *, timeout_s: float, retries: int) -> redis.Redis:

@@ -61,7 +61,9 @@ class RecordedFrames:
     """Takes the frames of the cameras whose policy is `every`.
 
     Args:
-        client: client for short commands; reads here never wait.
+        reader: client that sends nothing again (``core.broker.connect_reader``): the frames of an
+            answer that was lost must be claimed back before later ones are taken.
+        client: client for short commands.
         cameras: those cameras.
         consumer: name of this worker, also the lease's value.
         lease_ms: a lease's life without renewal; must be longer than a batch takes.
@@ -70,6 +72,7 @@ class RecordedFrames:
 
     def __init__(
         self,
+        reader: redis.Redis,
         client: redis.Redis,
         keys: Keys,
         cameras: Sequence[CameraSettings],
@@ -77,6 +80,7 @@ class RecordedFrames:
         lease_ms: int,
         count: Count,
     ) -> None:
+        self._reader = reader
         self._client = client
         self._keys = keys
         self._cameras = [camera.id for camera in cameras]
@@ -184,7 +188,7 @@ class RecordedFrames:
         entries = [claimed.popleft() for _ in range(min(limit, len(claimed)))]
         stream = self._keys.frames(camera)
         if len(entries) < limit:
-            reply = self._client.xreadgroup(
+            reply = self._reader.xreadgroup(
                 WORKERS_GROUP, self._consumer, {stream: ">"}, count=limit - len(entries)
             )
             entries += entries_by_stream(reply).get(stream.encode(), [])

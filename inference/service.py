@@ -167,7 +167,7 @@ def run(loaded: LoadedSite, url: str, stop: threading.Event) -> None:
     counter = Counter.load(site.model.name, device=site.model.device)
     engine = _Engine(counter, site)
     keys = Keys(site.broker.shards)
-    client, reader = connect(url), connect_reader(url)
+    client, reader = connect(url), connect_reader(url, sends_again=False)
     clock = Clock(client)
     heartbeat = HeartbeatSender(
         Service.WORKER, client, clock, config_version=loaded.version, version=version("headcount")
@@ -203,7 +203,7 @@ def _count(
     worker = Worker(
         engine.shared,
         LiveFrames(reader, client, keys, live, heartbeat.id, clock, heartbeat.count),
-        RecordedFrames(client, keys, recorded, heartbeat.id, lease_ms, heartbeat.count),
+        RecordedFrames(reader, client, keys, recorded, heartbeat.id, lease_ms, heartbeat.count),
         Publisher(
             client,
             keys,

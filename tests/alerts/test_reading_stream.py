@@ -1,5 +1,7 @@
 """Readings from a real Redis: nothing lost, whatever vanishes."""
 
+from pathlib import Path
+
 import pytest
 import redis
 
@@ -7,6 +9,7 @@ from alerts.reading_stream import ReadingStream
 from core.broker import connect
 from core.messages import ALERTS_GROUP, Keys
 from tests.alerts.readings import reading
+from tests.lossy_network import LossyNetwork
 from tests.restartable_broker import RestartableBroker
 
 KEYS = Keys()
@@ -99,3 +102,22 @@ def test_a_broker_that_comes_back_empty_is_read_on(own_broker: RestartableBroker
         publish(client, 2)
     assert counts(stream) == [2]
     stream.close()
+
+
+def test_readings_whose_answer_was_lost_come_before_later_ones(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    """Else they would be older than the last of their camera, and be left out."""
+    with LossyNetwork(tmp_path, redis_url.removeprefix("unix://")) as network:
+        stream = ReadingStream(network.url, KEYS, 0)
+        publish(redis_client, 1)
+        assert counts(stream) == [1]
+        publish(redis_client, 2, start=5000)
+        network.lose_answer_holding(b"captured_at")
+        with pytest.raises((redis.RedisError, OSError)):
+            stream.read(100, 50)
+        assert network.lost.is_set()
+        publish(redis_client, 3, start=9000)
+        assert counts(stream) == [1, 2]  # neither was acknowledged
+        assert counts(stream) == [3]
+        stream.close()

@@ -141,15 +141,14 @@ class Bench:
         frame_ms: float = 5.0,
     ) -> Worker:
         client = connect(self.url)
+        reader = connect_reader(self.url, sends_again=False)
         live = [camera for camera in cameras if camera.play.policy == "newest"]
         recorded = [camera for camera in cameras if camera.play.policy == "every"]
         identity = ModelIdentity("spots", "0123456789ab")
         return Worker(
             SharedCounter(counter or SpotCounter(), ModelSettings()),
-            LiveFrames(
-                connect_reader(self.url), client, self.keys, live, name, self.clock, self.count
-            ),
-            RecordedFrames(client, self.keys, recorded, name, lease_ms, self.count),
+            LiveFrames(reader, client, self.keys, live, name, self.clock, self.count),
+            RecordedFrames(reader, client, self.keys, recorded, name, lease_ms, self.count),
             Publisher(
                 client,
                 self.keys,

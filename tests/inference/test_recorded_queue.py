@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from core.messages import WORKERS_GROUP
 from inference.recorded_queue import MOST_TRIES, RecordedFrames
 from tests.inference.conftest import Bench, SpotCounter, recorded_camera
+from tests.lossy_network import LossyNetwork
 from tests.waiting import wait_until
 
 
-def put_recording(bench: Bench, camera: str, frames: int) -> None:
+def put_recording(bench: Bench, camera: str, frames: int, first: int = 1) -> None:
     """Frames stamped a minute ago: their age must not matter."""
     start = bench.clock.now_ms() - 60_000
-    for seq in range(1, frames + 1):
+    for seq in range(first, first + frames):
         bench.put(camera, seq, captured_at=start + seq * 100, must_count=True)
 
 
 def queue(bench: Bench, *cameras: str, name: str = "worker-1") -> RecordedFrames:
     settings = [recorded_camera(camera) for camera in cameras]
-    frames = RecordedFrames(bench.client, bench.keys, settings, name, 10_000, bench.count)
+    frames = RecordedFrames(
+        bench.client, bench.client, bench.keys, settings, name, 10_000, bench.count
+    )
     frames.create_groups()
     return frames
 
@@ -67,6 +72,24 @@ def test_a_worker_that_lost_the_broker_takes_its_own_frames_again(bench: Bench) 
     assert [item.frame.seq for item in frames.take(1, workers=1)] == [1]
     frames.forget()
     assert [item.frame.seq for item in frames.take(2, workers=1)] == [1, 2]
+
+
+def test_frames_whose_answer_was_lost_are_counted_before_later_ones(
+    bench: Bench, tmp_path: Path
+) -> None:
+    put_recording(bench, "tape", 1)
+    with LossyNetwork(tmp_path, bench.url.removeprefix("unix://")) as network:
+        counter = SpotCounter()
+        counter.go_on.clear()
+        bench.start(replace(bench, url=network.url).worker([recorded_camera("tape")], counter))
+        assert counter.entered.wait(10)  # the worker holds the first frame
+        put_recording(bench, "tape", 2, first=2)
+        network.lose_answer_holding(b"captured_at")
+        counter.go_on.set()
+        assert network.lost.wait(10)
+        wait_until(lambda: len(bench.readings()) == 3)
+        bench.stop()
+    assert [reading.seq for reading in bench.readings()] == [1, 2, 3]
 
 
 def test_a_frame_that_two_workers_counted_is_one_reading(bench: Bench) -> None:
