@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.access_settings import LOOPBACK_NAMES
 from core.roles import Viewer
 from core.settings import DashboardSettings
-from dashboard.answers import API_PREFIXES
+from dashboard.answers import API_PREFIXES, is_api
 from dashboard.identity import COOKIE, AccountsAwayError, Credentials, Identities
 from dashboard.lasting import Lasting
 from dashboard.permissions import SAFE_METHODS, is_open, needed_role
@@ -147,7 +147,8 @@ class _Answer:
             scope["type"] == "http"
             and scope["method"] in ("GET", "HEAD")
             and "text/html" in Headers(scope=scope).get("accept", "")
-            and not path.startswith((*API_PREFIXES, "/_stcore"))
+            and not is_api(path)
+            and not path.startswith("/_stcore")
         )
         if not opens_a_page:
             await self.refuse(401, "sign in, or send a token as Authorization: Bearer", receive)

@@ -16,10 +16,13 @@ from core.history_series import VALUES
 from core.roles import Viewer
 from dashboard.answers import (
     bad_request,
+    can_be_stored,
     conflict,
     csv_answer,
+    incident_number,
     json_body,
     not_found,
+    only_known_query,
     query_flag,
     query_instant,
 )
@@ -30,6 +33,8 @@ from dashboard.viewer import camera_of, require_incident, viewer_of
 
 STEPS = ("1s", "1m", "1h", "1d", "auto")
 FORMATS = ("json", "csv")
+HISTORY_QUERY = ("camera", "zone", "from", "to", "step", "format")
+INCIDENTS_QUERY = ("open", "camera", "from", "to")
 NOTE_LIMIT = 2000  # characters
 DEFAULT_SPAN_MS = 3600 * 1000
 INSTANTS = ("raised_at", "cleared_at", "acknowledged_at")
@@ -85,7 +90,7 @@ class Api:
             Route("/api/v1/cameras", self.cameras),
             Route("/api/v1/history", self.history),
             Route("/api/v1/incidents", self.incidents),
-            Route("/api/v1/incidents/{id:int}/ack", self.acknowledge, methods=["POST"]),
+            Route("/api/v1/incidents/{id}/ack", self.acknowledge, methods=["POST"]),
         ]
 
     def cameras(self, request: Request) -> Response:
@@ -95,6 +100,7 @@ class Api:
         return JSONResponse([camera_json(value, now) for value in seen])
 
     def history(self, request: Request) -> Response:
+        only_known_query(request, HISTORY_QUERY)
         query = request.query_params
         if "camera" not in query:
             raise bad_request("camera=ID is needed")
@@ -127,6 +133,7 @@ class Api:
         return JSONResponse(shown)
 
     def incidents(self, request: Request) -> Response:
+        only_known_query(request, INCIDENTS_QUERY)
         camera = request.query_params.get("camera")
         if camera is not None:
             camera_of(request, self.dashboard, camera)
@@ -143,10 +150,10 @@ class Api:
         return JSONResponse([incident_json(row) for row in rows])
 
     async def acknowledge(self, request: Request) -> Response:
-        note = (await json_body(request)).get("note", "")
-        if not isinstance(note, str) or len(note) > NOTE_LIMIT:
+        incident = incident_number(request)
+        note = (await json_body(request, {"note"})).get("note", "")
+        if not isinstance(note, str) or len(note) > NOTE_LIMIT or not can_be_stored(note):
             raise bad_request(f"note must be text of at most {NOTE_LIMIT} characters")
-        incident = int(request.path_params["id"])
         viewer = viewer_of(request)
         done = await run_in_threadpool(acknowledge, self.dashboard, incident, note, viewer)
         if not done:

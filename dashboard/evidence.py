@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.evidence import evidence_of, find_evidence
-from dashboard.answers import not_found
+from dashboard.answers import can_be_stored, incident_number, not_found
 from dashboard.running import Dashboard
 from dashboard.viewer import require_incident, viewer_of
 
@@ -27,7 +27,7 @@ class Evidence:
         self.dashboard = dashboard
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/api/v1/incidents/{id:int}/evidence/{name}", self.file)]
+        return [Route("/api/v1/incidents/{id}/evidence/{name}", self.file)]
 
     def file(self, request: Request) -> Response:
         """The file; players may ask for a part of a clip.
@@ -35,10 +35,10 @@ class Evidence:
         Raises:
             HTTPException: 404, the viewer can see no such file.
         """
-        incident, name = int(request.path_params["id"]), request.path_params["name"]
+        incident, name = incident_number(request), request.path_params["name"]
         with self.dashboard.history.snapshot() as connection:
             require_incident(connection, viewer_of(request), incident)
-            file = find_evidence(connection, incident, name)
+            file = find_evidence(connection, incident, name) if can_be_stored(name) else None
         if file is None:
             raise not_found(f"incident {incident} has no evidence of the name {name!r}")
         path = file.path(Path(self.dashboard.site.evidence.dir))

@@ -43,6 +43,7 @@ from dashboard.identity import AccountsAwayError, Identities
 from dashboard.login import Login
 from dashboard.metrics import Metrics
 from dashboard.oidc import Oidc
+from dashboard.openapi import Openapi
 from dashboard.overlay import Overlays
 from dashboard.pictures import LivePictures
 from dashboard.running import Dashboard, announce
@@ -185,6 +186,7 @@ def application(dashboard: Dashboard) -> App:
         *LivePictures(dashboard).routes(),
         *Backgrounds(dashboard).routes(),
         *Trial(dashboard).routes(),
+        *Openapi(dashboard).routes(),
     ]
     routes += fallback_routes(routes)
     routes += shell_routes(("/", "/camera", "/incidents", "/system", "/model", "/setup"))

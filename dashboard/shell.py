@@ -18,15 +18,18 @@ from starlette.routing import BaseRoute, Route
 from dashboard.theme import THEME
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
+CHOSEN_THEME = """
+      // Dark until somebody chooses otherwise in the menu; the choice is Streamlit's own.
+      const chosen = (path) => localStorage.getItem(`stActiveTheme-${path}-v2`);
+      const theme = chosen(location.pathname) ?? chosen("/") ?? '"Dark"';
+      const light = theme === '"Light"' ||
+        (theme === '"System"' && matchMedia("(prefers-color-scheme: light)").matches);
+"""
 HEAD = f"""
     <script>
       window.__streamlit = {{BACKEND_BASE_URL: location.origin + "/"}};
-      // Dark until somebody chooses otherwise in the menu; the choice is Streamlit's own.
-      const chosen = (path) => localStorage.getItem(`stActiveTheme-${{path}}-v2`);
-      const theme = chosen(location.pathname) ?? chosen("/") ?? '"Dark"';
+      {CHOSEN_THEME}
       localStorage.setItem(`stActiveTheme-${{location.pathname}}-v2`, theme);
-      const light = theme === '"Light"' ||
-        (theme === '"System"' && matchMedia("(prefers-color-scheme: light)").matches);
       document.documentElement.style.background =
         light ? "{THEME["theme.light.backgroundColor"]}" : "{THEME["theme.dark.backgroundColor"]}";
     </script>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -13,11 +14,11 @@ from starlette.routing import BaseRoute, Route
 
 from core.broker import BrokerError
 from core.messages import Service
-from dashboard.answers import bad_request, read_body
+from dashboard.answers import bad_request, only_known_query, read_body
 from dashboard.running import Dashboard
 
 MOST_MEGABYTES = 16
-MOST_STEPS, MOST_SAMPLES = 50, 16  # S and K that a worker can give in a few seconds
+MOST = {"steps": 50, "samples": 16}  # S and K that a worker can give in a few seconds
 ANSWER_WITHIN_S = 60.0
 AT_ONCE = 2  # a worker counts cameras too
 
@@ -35,7 +36,8 @@ class Trial:
     async def count(self, request: Request) -> Response:
         """Count the picture in the body with ``steps`` and ``samples`` of the query."""
         arguments = {"source": "picture"}
-        for name, most in (("steps", MOST_STEPS), ("samples", MOST_SAMPLES)):
+        only_known_query(request, MOST)
+        for name, most in MOST.items():
             if name in request.query_params:
                 arguments[name] = str(whole_number(request.query_params[name], name, most))
         too_large = HTTPException(413, f"the picture is larger than {MOST_MEGABYTES} MB")
@@ -73,6 +75,6 @@ def whole_number(text: str, name: str, most: int) -> int:
     Raises:
         HTTPException: 400, it is none.
     """
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= most:
-        raise bad_request(f"{name}={text!r}; allowed are 1 to {most}")
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= most:
+        raise bad_request(f"{name}={text[:20]!r}; allowed are 1 to {most}")
     return int(text)

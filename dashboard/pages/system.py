@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.messages import Heartbeat, Service
 from dashboard import markup
+from dashboard.answers import DOCS_PATH
 from dashboard.machine import Machine, size_words
 from dashboard.running import running
 from dashboard.system import Findings, capacity_sentence, find_problems, look
@@ -105,6 +106,10 @@ def model_card() -> str:
     return f"<p><a href='/model'>{escape(say('system.model_card'))}</a></p>"
 
 
+def api_docs() -> str:
+    return f"<p><a href='{DOCS_PATH}'>{escape(say('system.api'))}</a></p>"
+
+
 def machine_table(machine: Machine) -> str:
     """Memory and disk, each as a row."""
     used, limit = size_words(machine.broker_used), size_words(machine.broker_limit or None)
@@ -130,7 +135,7 @@ def show() -> None:
     heartbeats = findings.heartbeats
     capacity = capacity_sentence(heartbeats, dashboard.site.frames_per_second)
     sections = [
-        ("services", services(heartbeats, findings.now)),
+        ("services", services(heartbeats, findings.now) + api_docs()),
         ("cameras", cameras(findings)),
         ("capacity", f"<p>{escape(capacity)}</p>{workers(heartbeats)}{model_card()}"),
         ("machine", machine_table(findings.machine)),

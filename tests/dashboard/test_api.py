@@ -154,10 +154,14 @@ def test_history_comes_with_gaps_as_nulls(dashboard: RunningDashboard) -> None:
         ({"camera": "hall", "from": "9999-99-99"}, 400, "9999-99-99"),
         ({"camera": "hall", "from": "2026-01-02", "to": "2026-01-01"}, 400, "before"),
         ({"camera": "hall", "from": "2020-01-01", "step": "1s"}, 400, "rows"),
+        ({"camera": "hall", "from": "9999-12-30", "to": "9999-12-31"}, 400, "1970 to 2199"),
+        ({"camera": "hall", "to": "0001-01-03"}, 400, "1970 to 2199"),
+        ({"camera": "hall", "zones": "floor"}, 400, "no parameter 'zones'"),
+        ({"camera": ["hall", "gate"]}, 400, "camera is given twice"),
     ],
 )
 def test_a_bad_history_query_says_what_is_wrong(
-    dashboard: RunningDashboard, query: dict[str, str], status: int, words: str
+    dashboard: RunningDashboard, query: dict[str, str | list[str]], status: int, words: str
 ) -> None:
     answer = dashboard.http.get("/api/v1/history", params=query)
 
@@ -180,6 +184,7 @@ def test_incidents_are_listed_and_filtered(dashboard: RunningDashboard) -> None:
     assert not {open_one, closed} & numbers(camera="hall")
     assert not {open_one, closed} & numbers(to="2020-01-01T00:00:00Z")
     assert dashboard.http.get("/api/v1/incidents?open=perhaps").status_code == 400
+    assert dashboard.http.get("/api/v1/incidents?opne=true").status_code == 400
     assert dashboard.http.get("/api/v1/incidents?camera=nowhere").status_code == 404
 
 
@@ -225,26 +230,46 @@ def test_an_incident_is_acknowledged_once(dashboard: RunningDashboard) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
-    [(b"{", 400), (b"[1]", 400), (b'{"note": 7}', 400), (b'{"note": "%s"}' % (b"x" * 3000), 400)],
+    "body",
+    [
+        b"{",
+        b"[1]",
+        b'{"note": 7}',
+        b'{"note": "%s"}' % (b"x" * 3000),
+        b'{"nota": "Doors opened"}',
+        b"[" * 16_000,
+        b'{"note": "\\ud800"}',  # half of a character
+        b'{"note": "\\u0000"}',  # which PostgreSQL does not take
+        b"\xff",
+    ],
 )
-def test_a_bad_acknowledgement_changes_nothing(
-    dashboard: RunningDashboard, body: bytes, status: int
-) -> None:
+def test_a_bad_acknowledgement_changes_nothing(dashboard: RunningDashboard, body: bytes) -> None:
     number = dashboard.feeder.incident()
 
     answer = dashboard.http.post(f"/api/v1/incidents/{number}/ack", content=body)
 
-    assert answer.status_code == status
+    assert answer.status_code == 400
     assert answer.json()["error"]
     assert dashboard.http.post(f"/api/v1/incidents/{number}/ack").status_code == 200
 
 
-def test_acknowledging_what_does_not_exist_is_not_found(dashboard: RunningDashboard) -> None:
-    answer = dashboard.http.post("/api/v1/incidents/999999/ack", json={})
+@pytest.mark.parametrize("number", ["999999", "0", "-1", "1e3", "9" * 11, "9" * 5000])
+def test_an_incident_that_cannot_be_is_not_found(dashboard: RunningDashboard, number: str) -> None:
+    acknowledged = dashboard.http.post(f"/api/v1/incidents/{number}/ack", json={})
+    evidence = dashboard.http.get(f"/api/v1/incidents/{number}/evidence/clip.mp4")
 
-    assert answer.status_code == 404
-    assert "999999" in answer.json()["error"]
+    for answer in (acknowledged, evidence):
+        assert answer.status_code == 404
+        assert number[:11] in answer.json()["error"]
+
+
+@pytest.mark.parametrize("query", ["steps=0", "samples=17", "steps=" + "1" * 5000, "step=1"])
+def test_a_picture_is_counted_within_limits_only(dashboard: RunningDashboard, query: str) -> None:
+    answer = dashboard.http.post(f"/api/v1/count?{query}", content=b"x")
+
+    assert answer.status_code == 400
+    assert "allowed are" in answer.json()["error"]
+    assert len(answer.json()["error"]) < 100
 
 
 @pytest.mark.parametrize(
@@ -261,9 +286,12 @@ def test_unknown_paths_are_not_found_and_never_a_page(
 
 def test_a_method_that_a_route_lacks_is_refused_in_json(dashboard: RunningDashboard) -> None:
     answer = dashboard.http.delete("/api/v1/cameras")
+    two = dashboard.http.put("/api/v1/cameras/hall/background")
 
-    assert answer.status_code == 405
+    assert answer.status_code == two.status_code == 405
     assert answer.json()["error"]
+    assert answer.headers["allow"] == "GET, HEAD"
+    assert two.headers["allow"] == "DELETE, POST"
 
 
 def test_history_comes_as_a_csv_file_too(fed: RunningDashboard) -> None:
