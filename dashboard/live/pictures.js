@@ -60,6 +60,8 @@ class Pictures {
     const now = Date.now();
     const due = [...this.slots]
       .filter((slot) => slot.visible && !slot.busy && slot.wanted !== null)
+      // The observer tells only with the next frame what has been hidden, and late on a busy machine.
+      .filter((slot) => !slot.canvas.closest("[hidden]"))
       .filter((slot) => slot.wanted !== slot.shown && slot.notBefore <= now)
       .sort((one, other) => one.asked - other.asked);
     for (const slot of due) {
