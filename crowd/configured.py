@@ -99,15 +99,15 @@ def zone_tracker(
     if levels is None:
         return ZoneTracker(area_m2=area_m2)
     by_cell = zone.ground if levels.measure == "worst_cell" else None
-    settings = _level_settings(levels, gap_s, timezone, maintenance)
+    settings = level_settings(levels, gap_s, timezone, maintenance)
     cell_m2 = None if by_cell is None else by_cell.cell_m2
     return ZoneTracker(settings, levels.unit, area_m2, cell_m2)
 
 
-def _level_settings(
+def level_settings(
     levels: ZoneLevels, gap_s: float, timezone: ZoneInfo, maintenance: Calendar | None
 ) -> LevelSettings:
-    """A zone's levels as `crowd.levels` takes them."""
+    """A zone's levels as `crowd.levels` takes them; the arguments are those of `zone_tracker`."""
 
     def with_margins(values: Mapping[str, float]) -> Thresholds:
         return Thresholds(values, {name: levels.margin(value) for name, value in values.items()})

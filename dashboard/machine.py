@@ -36,13 +36,14 @@ class Machine:
 
 def measure(dashboard: Dashboard) -> Machine:
     """All of it, now."""
-    used, limit, queues = _broker(dashboard)
-    free, size, history = _disk(dashboard.site.history.url)
+    used, limit, queues = measure_broker(dashboard)
+    free, size, history = measure_disk(dashboard.site.history.url)
     memory = psutil.Process().memory_info().rss
     return Machine(used, limit, free, size, history, memory, queues)
 
 
-def _broker(dashboard: Dashboard) -> tuple[int | None, int | None, dict[str, int]]:
+def measure_broker(dashboard: Dashboard) -> tuple[int | None, int | None, dict[str, int]]:
+    """Bytes that the broker uses and may use (0: any), and the frames that wait, by camera."""
     cameras = [camera.id for camera in dashboard.site.cameras]
     try:
         info: Any = dashboard.client.info("memory")
@@ -56,7 +57,7 @@ def _broker(dashboard: Dashboard) -> tuple[int | None, int | None, dict[str, int
     return int(info["used_memory"]), int(info["maxmemory"]), queues
 
 
-def _disk(url: str) -> tuple[int | None, int | None, int | None]:
+def measure_disk(url: str) -> tuple[int | None, int | None, int | None]:
     """Free and whole size of the history's disk, and the history's own; only of an SQLite file."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:

@@ -2,107 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
-from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from core.history_schema import outbox
-from core.messages import Heartbeat
 from core.roles import Viewer
+from dashboard.metrics_cameras import (
+    camera_metrics,
+    gauge,
+    stream_metrics,
+    threshold_metrics,
+    zone_metrics,
+)
+from dashboard.metrics_processes import counter_metrics, process_metrics
+from dashboard.metrics_stores import (
+    broker_metrics,
+    history_metrics,
+    incident_metrics,
+    notice_metrics,
+)
 from dashboard.running import Dashboard
-from dashboard.values import LEVELS, CameraValue
 from dashboard.viewer import viewer_of
-
-PREFIX = "headcount_"
-_NAMED = re.compile(r"^(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<labels>.*)\})?$")
-_LABEL = re.compile(r'(?P<key>[a-zA-Z_][a-zA-Z0-9_]*)="(?P<value>(?:[^"\\]|\\.)*)"')
-
-
-def parse_name(text: str) -> tuple[str, dict[str, str]] | None:
-    """Name and labels of a heartbeat's counter, or None when it is malformed.
-
-    >>> parse_name('frames_total{camera="gate-1"}')
-    ('headcount_frames_total', {'camera': 'gate-1'})
-    """
-    match = _NAMED.match(text)
-    if match is None:
-        return None
-    name = match["name"] if match["name"].startswith(PREFIX) else PREFIX + match["name"]
-    labels = {label["key"]: label["value"] for label in _LABEL.finditer(match["labels"] or "")}
-    return name, labels
-
-
-def heartbeat_metrics(heartbeats: Iterable[Heartbeat], viewer: Viewer) -> Iterator[Metric]:
-    """What the processes count themselves, with the process in the labels."""
-    samples: dict[str, list[tuple[dict[str, str], float]]] = {}
-    up = GaugeMetricFamily(
-        "headcount_process_up", "Processes that are alive.", labels=["service", "process"]
-    )
-    offset = GaugeMetricFamily(
-        "headcount_clock_offset_seconds",
-        "The broker's clock minus the process's.",
-        labels=["service", "process"],
-    )
-    for heartbeat in heartbeats:
-        process = {"service": heartbeat.service.value, "process": heartbeat.id}
-        up.add_metric(list(process.values()), 1)
-        offset.add_metric(list(process.values()), heartbeat.clock_offset_ms / 1000)
-        for text, value in heartbeat.counters.items():
-            parsed = parse_name(text)
-            if parsed is not None and viewer.may_see(parsed[1].get("camera")):
-                samples.setdefault(parsed[0], []).append(({**parsed[1], **process}, value))
-    yield up
-    yield offset
-    for name, rows in sorted(samples.items()):
-        keys = sorted({key for labels, _ in rows for key in labels})
-        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-        family = kind(name, "Counted by the process itself.", labels=keys)
-        for labels, value in rows:
-            family.add_metric([labels.get(key, "") for key in keys], value)
-        yield family
-
-
-def camera_metrics(cameras: Iterable[CameraValue], now_ms: int) -> Iterator[Metric]:
-    """What viewers see. A value that is unknown has no sample: never a 0."""
-    ok = GaugeMetricFamily("headcount_camera_ok", "1 ok, 0 unknown.", labels=["camera"])
-    age = GaugeMetricFamily(
-        "headcount_reading_age_seconds", "Age of the last ok reading.", labels=["camera"]
-    )
-    count = GaugeMetricFamily("headcount_count", "People.", labels=["camera", "zone"])
-    low = GaugeMetricFamily("headcount_count_low", "90 % interval.", labels=["camera", "zone"])
-    high = GaugeMetricFamily("headcount_count_high", "90 % interval.", labels=["camera", "zone"])
-    density = GaugeMetricFamily(
-        "headcount_density", "Persons per square metre.", labels=["camera", "zone"]
-    )
-    level = GaugeMetricFamily(
-        "headcount_level", "0 normal, 1 watch, 2 warning, 3 critical.", labels=["camera", "zone"]
-    )
-    for camera in cameras:
-        ok.add_metric([camera.id], camera.status == "ok")
-        seconds = camera.age_s(now_ms)
-        if seconds is not None:
-            age.add_metric([camera.id], seconds)
-        for zone in camera.zones:
-            values = (
-                (count, zone.count),
-                (low, zone.low),
-                (high, zone.high),
-                (density, zone.density),
-                (level, None if zone.level is None else LEVELS.index(zone.level)),
-            )
-            for family, value in values:
-                if value is not None:
-                    family.add_metric([camera.id, zone.id], value)
-    yield from (ok, age, count, low, high, density, level)
 
 
 class LiveCollector(Collector):
@@ -113,75 +40,30 @@ class LiveCollector(Collector):
         self.viewer = viewer
 
     def collect(self) -> Iterator[Metric]:
-        values, live = self.dashboard.values, self.dashboard.live
-        cameras = [value for value in values.cameras() if self.viewer.may_see(value.id)]
-        yield from camera_metrics(cameras, values.now_ms())
-        yield from heartbeat_metrics(live.heartbeats(), self.viewer)
-        yield from self._states()
-        incidents = GaugeMetricFamily(
-            "headcount_incidents_open", "Open incidents.", labels=["kind", "level"]
-        )
-        tally: dict[tuple[str, str], int] = {}
-        for row in values.open_incidents:
-            if not self.viewer.may_see(row["camera"]):
-                continue
-            key = (str(row["kind"]), str(row["level"]))
-            tally[key] = tally.get(key, 0) + 1
-        for (kind, level), number in tally.items():
-            incidents.add_metric([kind, level], number)
-        yield incidents
-        yield from self._notifications()
+        dashboard, viewer = self.dashboard, self.viewer
+        values, live, site = dashboard.values, dashboard.live, dashboard.site
+        now = values.now_ms()
+        shown = [value for value in values.cameras() if viewer.may_see(value.id)]
+        cameras = [camera for camera in site.cameras if viewer.may_see(camera.id)]
+        yield self._build()
+        yield from camera_metrics(shown, now)
+        yield from zone_metrics(shown)
+        yield from threshold_metrics(cameras, site.site.zone, now)
+        yield from stream_metrics(cameras, live)
+        if live.broker_ok:  # else who lives is not known
+            heartbeats = live.heartbeats()
+            yield from process_metrics(heartbeats)
+            yield from counter_metrics(heartbeats, viewer)
+        yield from broker_metrics(dashboard, viewer)
+        yield from history_metrics(dashboard)
+        yield from incident_metrics(dashboard, viewer)
+        yield from notice_metrics(dashboard)
 
-    def _states(self) -> Iterator[Metric]:
-        kinds = {
-            "frames": CounterMetricFamily(
-                "headcount_camera_frames", "Frames captured.", labels=["camera"]
-            ),
-            "drops": CounterMetricFamily(
-                "headcount_camera_drops", "Frames never counted.", labels=["camera"]
-            ),
-            "reconnects": CounterMetricFamily(
-                "headcount_camera_reconnects", "Connections made again.", labels=["camera"]
-            ),
-        }
-        for camera in self.dashboard.site.cameras:
-            state = self.dashboard.live.state(camera.id)
-            for name, family in kinds.items():
-                if state is not None and self.viewer.may_see(camera.id):
-                    live = self.dashboard.live
-                    number = live.drops(camera.id) if name == "drops" else getattr(state, name)
-                    family.add_metric([camera.id], number)
-        yield from kinds.values()
-
-    def _notifications(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(
-            "headcount_notifications", "Notifications by what became of them.", labels=["outcome"]
-        )
-        for outcome, number in notification_tally(self.dashboard).items():
-            family.add_metric([outcome], number)
-        yield family
-
-
-def notification_tally(dashboard: Dashboard) -> dict[str, int]:
-    """Notifications sent, dropped, failing (tried in vain) and waiting; empty without history."""
-    sent, dropped = outbox.c.sent_at.is_not(None), outbox.c.dropped_at.is_not(None)
-    pending = ~sent & ~dropped
-    rules = {
-        "sent": sent,
-        "dropped": dropped,
-        "failing": pending & (outbox.c.attempts > 0),
-        "waiting": pending & (outbox.c.attempts == 0),
-    }
-    try:
-        with dashboard.history.snapshot() as connection:
-            return {
-                name: connection.execute(
-                    select(func.count()).select_from(outbox).where(rule)
-                ).scalar_one()
-                for name, rule in rules.items()
-            }
-    except SQLAlchemyError:
-        return {}
+    def _build(self) -> Metric:
+        labels = ("version", "configuration")
+        family = gauge("build_info", "1, with what this dashboard runs.", labels)
+        family.add_metric([version("headcount"), self.dashboard.loaded.version], 1)
+        return family
 
 
 def problems(dashboard: Dashboard) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.messages import Heartbeat, Service
 from core.roles import Viewer
 from dashboard.machine import Machine, measure, size_words
-from dashboard.metrics import notification_tally
+from dashboard.metrics_stores import notification_tally
 from dashboard.running import Dashboard
 from dashboard.text import say
 from dashboard.values import CameraValue
@@ -37,7 +37,7 @@ class Findings:
 
     Attributes:
         cameras: those that the viewer may see.
-        notifications: of `dashboard.metrics.notification_tally`.
+        notifications: of `dashboard.metrics_stores.notification_tally`.
     """
 
     viewer: Viewer

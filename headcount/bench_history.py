@@ -20,6 +20,7 @@ from core.history_blocks import RawValue, pack
 from core.history_raw import HOUR_MS, MINUTE_MS
 from core.history_rows import summed_up
 from core.history_schema import hours, minutes, raw_blocks
+from core.history_size import history_bytes
 from headcount.failures import InputError
 
 DAY_MS = 24 * HOUR_MS
@@ -116,15 +117,8 @@ def _an_hour(chance: np.random.Generator, camera: int, start: int, fps: float) -
 
 
 def _sizes(database: History, readings: int) -> dict[str, Any]:
-    """Bytes of the database, its log not counted; SQLite only says them for its file."""
     with database.snapshot() as connection:
-        if connection.dialect.name == "sqlite":
-            pages = connection.execute(text("PRAGMA page_count")).scalar_one()
-            size = pages * connection.execute(text("PRAGMA page_size")).scalar_one()
-        else:
-            size = connection.execute(
-                text("SELECT pg_database_size(current_database())")
-            ).scalar_one()
+        size = history_bytes(connection)
     return {"bytes": size, "bytes_per_reading": round(size / max(readings, 1), 2)}
 
 

@@ -2,58 +2,197 @@
 
 from __future__ import annotations
 
-from prometheus_client.parser import text_string_to_metric_families
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from core.messages import Reason
-from dashboard.metrics import parse_name
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import delete, insert
+
+from core.history_schema import incidents, outbox
+from core.messages import ALERTS_GROUP, Reason
+from dashboard.metrics_processes import parse_name
 from tests.dashboard.conftest import RunningDashboard
+from tests.promtool import installed
 from tests.waiting import wait_until
 
+BOUNDED = {
+    "camera", "channel", "configuration", "device", "kind", "level", "model", "outcome", "process",
+    "reason", "service", "sha", "shard", "status", "unit", "version", "zone",
+}  # fmt: skip
 
-def samples(dashboard: RunningDashboard) -> dict[tuple[str, str], float]:
-    """Sample values by name and camera or service."""
-    text = dashboard.http.get("/metrics").raise_for_status().text
-    return {
-        (sample.name, sample.labels.get("camera") or sample.labels.get("service", "")): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+
+@dataclass
+class Scrape:
+    """One answer of ``/metrics``."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        self.families: list[Metric] = list(text_string_to_metric_families(self.text))
+
+    def get(self, name: str, **labels: str) -> float | None:
+        """The one sample with this name and these labels among others; None without it."""
+        found = self.all(name, **labels)
+        assert len(found) < 2, found
+        return found[0] if found else None
+
+    def all(self, name: str, **labels: str) -> list[float]:
+        """The values of all samples with this name and these labels among others."""
+        return [
+            sample.value
+            for family in self.families
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+
+
+def scraped(dashboard: RunningDashboard) -> Scrape:
+    return Scrape(dashboard.http.get("/metrics").raise_for_status().text)
+
+
+@pytest.fixture
+def told(fed: RunningDashboard) -> Iterator[RunningDashboard]:
+    """The dashboard with open incidents and with notices that wait for a channel."""
+    feeder = fed.feeder
+    number = feeder.incident()
+    feeder.incident(acknowledged_at=feeder.clock.now_ms(), acknowledged_by="kim")
+    notice = {
+        "incident": number, "event": "raised", "channel": "guard", "level": "warning",
+        "camera": "hall", "zone": "floor", "title": "", "body": "", "next_at": 0,
+        "created_at": feeder.clock.now_ms() - 90_000,
+    }  # fmt: skip
+    rows = [
+        {**notice, "change": change, "key": f"incident {number} change {change}", "attempts": tries}
+        for change, tries in ((1, 3), (2, 0))
+    ]
+    with feeder.history.transaction() as connection:
+        connection.execute(insert(outbox), rows)
+    yield fed
+    with feeder.history.transaction() as connection:
+        connection.execute(delete(outbox))
+        connection.execute(delete(incidents))
+
+
+def with_dashboard(found: Scrape) -> Scrape | None:
+    return found if found.get("headcount_processes", service="dashboard") else None
 
 
 def test_live_values_and_every_process_are_there(fed: RunningDashboard) -> None:
-    found = wait_until(lambda: with_worker(samples(fed)))
+    found = wait_until(lambda: with_dashboard(scraped(fed)))
+    assert found is not None
 
-    assert found["headcount_camera_ok", "hall"] == 1
-    assert found["headcount_count", "hall"] == 12
-    assert found["headcount_count_low", "hall"] == 9
-    assert found["headcount_count_high", "hall"] == 16
-    assert found["headcount_density", "hall"] == 4.2
-    assert found["headcount_level", "hall"] == 2
-    assert found["headcount_reading_age_seconds", "hall"] < 3
-    assert found["headcount_camera_reconnects_total", "hall"] == 2
-    assert found["headcount_camera_drops_total", "hall"] == 3
-    assert found["headcount_inference_seconds_total", "worker"] == 12.5
-    assert found["headcount_counted_total", "hall"] == 7
+    assert found.get("headcount_camera_ok", camera="hall") == 1
+    assert found.get("headcount_cameras", status="ok") == 2
+    assert found.get("headcount_camera_people", camera="hall") == 12
+    place = {"camera": "hall", "zone": "floor"}
+    assert found.get("headcount_people", **place) == 12
+    assert found.get("headcount_people_low", **place) == 9
+    assert found.get("headcount_people_high", **place) == 16
+    assert found.get("headcount_density_people_per_m2", **place) == 4.2
+    assert found.get("headcount_worst_density_people_per_m2", **place) == 6.3
+    assert found.get("headcount_level", **place) == 2
+    thresholds = {"watch": 3, "warning": 4, "critical": 5}
+    for level, value in thresholds.items():
+        assert found.get("headcount_level_threshold", level=level, **place) == value
+    assert (found.get("headcount_reading_age_seconds", camera="hall") or 9) < 3
+    assert found.get("headcount_reading_latency_seconds", camera="hall") == 0
+    assert found.get("headcount_reading_model_seconds", camera="hall") == 0.08
+    assert found.get("headcount_camera_reconnects_total", camera="hall") == 2
+    assert found.get("headcount_camera_drops_total", camera="hall") == 3
+    assert found.get("headcount_inference_seconds_total", service="worker") == 12.5
+    assert found.get("headcount_counted_total", service="worker", camera="hall") == 7
+    assert found.get("headcount_worker_capacity_frames_per_second") == 2.5
+    assert found.get("headcount_model_info", model="tiny", device="cpu") == 1
     for service in ("ingest", "worker", "alerts", "dashboard"):
-        assert found["headcount_process_up", service] == 1
-
-
-def with_worker(found: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    return found if ("headcount_process_up", "dashboard") in found else {}
+        assert found.get("headcount_processes", service=service) == 1
+        assert found.get("headcount_process_up", service=service) == 1
+        assert (found.get("headcount_process_start_time_seconds", service=service) or 0) > 1e9
+    assert found.all("headcount_build_info") == [1]
 
 
 def test_an_unknown_camera_has_no_count_not_even_zero(fed: RunningDashboard) -> None:
     fed.feeder.offline["hall"] = (Reason.OFFLINE, "")
 
-    found = wait_until(lambda: blind(samples(fed)))
+    def blind() -> Scrape | None:
+        found = scraped(fed)
+        return found if found.get("headcount_camera_ok", camera="hall") == 0 else None
 
-    assert ("headcount_count", "hall") not in found
-    assert ("headcount_density", "hall") not in found
-    assert ("headcount_level", "hall") not in found
+    found = wait_until(blind)
+    assert found is not None
+
+    assert found.get("headcount_camera_unknown", camera="hall", reason="offline") == 1
+    assert found.get("headcount_cameras", status="unknown", reason="offline") == 1
+    for name in ("people", "people_low", "density_people_per_m2", "level", "camera_people"):
+        assert found.all(f"headcount_{name}", camera="hall") == []
+    assert found.get("headcount_people", camera="gate") == 4
 
 
-def blind(found: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    return found if found["headcount_camera_ok", "hall"] == 0 else {}
+def test_incidents_and_notices_are_counted(told: RunningDashboard) -> None:
+    def both() -> Scrape | None:
+        found = scraped(told)
+        crowd = found.get("headcount_incidents_open", kind="crowd", level="warning")
+        return found if crowd == 2 else None
+
+    found = wait_until(both)
+    assert found is not None
+
+    assert found.get("headcount_incidents_unacknowledged", kind="crowd", level="warning") == 1
+    assert found.get("headcount_incidents_open", kind="crowd", level="critical") == 0
+    assert found.get("headcount_incidents_open", kind="worker", level="warning") == 0
+    assert found.get("headcount_outbox_pending", channel="guard") == 2
+    assert found.get("headcount_outbox_failing", channel="guard") == 1
+    assert 90 <= (found.get("headcount_outbox_oldest_age_seconds", channel="guard") or 0) < 120
+    assert found.get("headcount_notifications", outcome="failing") == 1
+
+
+def test_broker_and_history_tell_what_they_hold(fed: RunningDashboard) -> None:
+    stream = fed.feeder.keys.readings(0)
+    fed.feeder.client.xgroup_create(stream, ALERTS_GROUP, id="0")
+    try:
+        found = wait_until(lambda: with_backlog(scraped(fed)))
+        assert found is not None
+        assert found.get("headcount_broker_up") == 1
+        assert (found.get("headcount_broker_memory_bytes") or 0) > 100_000
+        assert found.get("headcount_broker_memory_limit_bytes") == 256 * 2**20
+        assert found.get("headcount_frames_waiting", camera="hall") == 0
+        assert found.get("headcount_history_up") == 1
+        assert (found.get("headcount_history_size_bytes") or 0) > 10_000
+        assert (found.get("headcount_history_disk_free_bytes") or 0) > 0
+
+        # Read but not stored is behind as well; only what is acknowledged is done with.
+        group = (ALERTS_GROUP, "owner")
+        fed.feeder.client.xreadgroup(*group, {stream: ">"}, count=1)
+        assert (scraped(fed).get("headcount_alerts_backlog_seconds", shard="0") or 0) > 0
+    finally:
+        fed.feeder.client.xgroup_destroy(stream, ALERTS_GROUP)
+    assert scraped(fed).all("headcount_alerts_backlog_seconds") == []
+
+
+def with_backlog(found: Scrape) -> Scrape | None:
+    return found if found.get("headcount_alerts_backlog_seconds", shard="0") else None
+
+
+def test_prometheus_finds_no_fault_with_names_and_texts(told: RunningDashboard) -> None:
+    found = scraped(told)
+    names = [family.name for family in found.families]
+
+    assert len(names) == len(set(names))
+    assert all(family.documentation for family in found.families)
+    for family in found.families:
+        for sample in family.samples:
+            assert sample.labels.keys() <= BOUNDED, sample
+
+    checked = subprocess.run(
+        [installed("promtool"), "check", "metrics"],
+        input=found.text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout
 
 
 def test_health_says_nothing_about_cameras(dashboard: RunningDashboard) -> None:
