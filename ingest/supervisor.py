@@ -67,6 +67,7 @@ class CameraSupervisor:
         self._fps = 0.0
         self._published = 0.0
         self._shown: tuple[CameraState, Reason | None, str, str] | None = None
+        self._defect = ""  # the last one that was logged with its traceback
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera {job.camera.id}")
 
@@ -100,13 +101,26 @@ class CameraSupervisor:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._step()
-        except Exception:
-            log.exception("camera supervisor failed", camera=self.camera.id)
-            raise
+                try:
+                    self._step()
+                except Exception as error:
+                    self._begin_again(error)
         finally:
             if self._child is not None:
                 self._child.stop(_STOP_S)
+
+    def _begin_again(self, error: Exception) -> None:
+        """After a defect of ours: a new process for the camera, after a growing pause."""
+        defect = f"{type(error).__name__}: {error}"
+        if defect == self._defect:
+            log.error("camera's supervision failed again", camera=self.camera.id, error=defect)
+        else:
+            log.exception("camera's supervision failed, beginning again", camera=self.camera.id)
+        self._defect = defect
+        detail = f"Watching over the camera failed ({type(error).__name__}); the log says where."
+        self._machine.failed(time.monotonic(), Reason.OFFLINE, detail)
+        self._drop_child()
+        self._stopping.wait(_TICK_S)  # where every step fails
 
     def _step(self) -> None:
         child = self._child

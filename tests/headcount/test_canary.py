@@ -40,7 +40,7 @@ def test_a_password_is_in_no_log_reply_metric_page_or_key(
     address = f"http://127.0.0.1:{port}"
     with running_site(site, port, HEADCOUNT_LOG_LEVEL="DEBUG") as running:
         wait_until(lambda: len(running.statuses()) == len(cameras), FIRST_READING_WITHIN_S, 0.2)
-        failed: dict[str, str] = {}  # camera to its detail; between two attempts it is connecting
+        failed: dict[str, str] = {}  # camera to its detail, once an attempt has failed
 
         def all_failed() -> bool:
             for camera in running.get("/api/v1/cameras"):

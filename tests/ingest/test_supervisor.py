@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -8,8 +9,11 @@ import av
 import psutil
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from core.messages import CameraState, Reason, State
+from ingest.child import Child
+from ingest.child_events import Event
 from ingest.picture import encode_jpeg
 from tests.ingest.hostile import write_mjpeg
 from tests.ingest.http_server import HttpServer
@@ -126,6 +130,33 @@ def test_a_blocked_process_is_replaced_and_a_crashed_one_too(redis_url: str, vid
         frames_before = state.frames
         rig.wait_for_new_frame("gate")
         wait_until(lambda: (rig.state("gate") or state).frames > frames_before)
+
+
+def test_a_defect_in_watching_over_a_camera_is_told_and_begun_again(
+    redis_url: str,
+    videos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = threading.Event()
+    read = Child.events
+
+    def events(child: Child, wait_s: float) -> list[Event]:
+        if broken.is_set():
+            raise ZeroDivisionError("a defect")
+        return read(child, wait_s)
+
+    monkeypatch.setattr(Child, "events", events)
+    camera = {"id": "gate", "source": str(videos / "gate.mp4")}
+    with capture_logs() as said, Rig(redis_url, camera) as rig:
+        rig.wait_for("gate", CameraState.LIVE)
+        broken.set()
+        state = rig.wait_for("gate", CameraState.OFFLINE)
+        assert "ZeroDivisionError" in state.detail
+        wait_until(lambda: sum(entry["log_level"] == "error" for entry in said) >= 2, 20)
+        broken.clear()
+        rig.wait_for("gate", CameraState.LIVE)
+        rig.wait_for_new_frame("gate")
+    assert sum("exc_info" in entry for entry in said) == 1
 
 
 def test_a_picture_of_no_use_is_said_to_be_so_and_not_counted(redis_url: str, videos: Path) -> None:
