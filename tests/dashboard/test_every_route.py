@@ -155,9 +155,11 @@ def test_asking_for_a_hidden_camera_in_the_query_gives_nothing(
             if method != "GET" or not route.startswith("/api/v1/"):
                 continue
             path = filled(route, HIDDEN, incidents[HIDDEN])
-            status, body = ask(http, method, f"{path}?camera={HIDDEN}&id={incidents[HIDDEN]}")
-            hidden = any(word.encode() in body for word in HIDDEN_WORDS)
-            assert status == 404 or not hidden, (user, path, status)
+            # One at a time: a route may refuse a parameter that it does not know.
+            for query in (f"camera={HIDDEN}", f"id={incidents[HIDDEN]}"):
+                status, body = ask(http, method, f"{path}?{query}")
+                hidden = any(word.encode() in body for word in HIDDEN_WORDS)
+                assert status == 404 or not hidden, (user, path, status)
 
 
 def test_whoever_may_see_everything_does(locked: Locked, incidents: dict[str, int]) -> None:

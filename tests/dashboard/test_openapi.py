@@ -130,3 +130,23 @@ def test_everything_in_it_is_used_and_explained() -> None:
     for _, path, described in operations():
         assert described["summary"], path
         assert set(described["tags"]) <= {each["name"] for each in document()["tags"]}
+
+
+def keys_without_value(value: Any, place: str = "") -> list[str]:
+    """Where a key has none: an unquoted comma in braces makes one out of half a sentence."""
+    if isinstance(value, dict):
+        pairs = [(key, each) for key, each in value.items() if key not in ("example", "examples")]
+        empty = [f"{place}/{key}" for key, each in pairs if each is None]
+        return empty + [
+            found for key, each in pairs for found in keys_without_value(each, f"{place}/{key}")
+        ]
+    if isinstance(value, list):
+        return [found for each in value for found in keys_without_value(each, place)]
+    return []
+
+
+def test_no_sentence_of_it_was_cut_off() -> None:
+    assert keys_without_value(document()) == []
+    for name, schema in SCHEMAS.items():
+        for key, described in schema.get("properties", {}).items():
+            assert described.get("description", "full.").strip().endswith("."), (name, key)

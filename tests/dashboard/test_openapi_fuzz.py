@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import schemathesis
 from hypothesis import settings, strategies
@@ -23,6 +25,7 @@ from core.evidence import EvidenceFile, add_evidence
 from core.messages import Command, Keys, Reply, Service
 from core.site_file import load_site
 from inference.decoding import PictureError, decode_picture
+from inference.result_item import result_item
 from tests.dashboard.closed_document import closed_document
 from tests.dashboard.conftest import SITE
 from tests.dashboard.feeder import a_picture
@@ -34,8 +37,8 @@ STREAMS = ("events", "pictures")  # which do not end; asked for below
 PRIVATE = {"id": "vault", "source": "rtsp://127.0.0.1:9/vault", "privacy": "none"}
 OPEN, KEPT = 7001, 7002  # incidents
 CLIP = "warning-clip.mp4"
-COUNTED = {"source": "picture", "frame": 0, "captured_at": None, "count": 2.0, "low": 1.0,
-           "high": 4.0, "heads": [[1.0, 2.0, 0.9], [3.5, 4.0, 1.1]], "ms": 90.0}  # fmt: skip
+HEADS = np.array([[1, 2, 0.9], [3.5, 4, 1.1]], np.float32)
+COUNTED: Any = SimpleNamespace(count=2.0, low=1.0, high=4.0, heads=HEADS, ms=90.0)
 
 schemathesis.openapi.media_type("image/jpeg", strategies.just(a_picture()))
 schemathesis.openapi.media_type("image/png", strategies.just(a_picture()))
@@ -85,7 +88,7 @@ def counts(command: Command) -> Reply:
         decode_picture(command.payload or b"")
     except PictureError as error:
         return Reply(id=command.id, ok=False, error=str(error))
-    return Reply(id=command.id, ok=True, result=COUNTED)
+    return Reply(id=command.id, ok=True, result=result_item(COUNTED, "picture", 0, None))
 
 
 def takes(command: Command) -> Reply:

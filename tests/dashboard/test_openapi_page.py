@@ -9,6 +9,7 @@ import shlex
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from jsonschema import Draft202012Validator
 from playwright.sync_api import Browser
 
@@ -103,6 +104,8 @@ def test_the_page_is_complete_by_itself(
     for target in set(targets):
         assert page.locator(target).count() == 1, target
     assert page.evaluate("document.documentElement.scrollWidth") == 390  # nothing sticks out
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
     assert problems == []
     assert [url for url in asked if not url.startswith((dashboard.address, "data:"))] == []
     context.close()
