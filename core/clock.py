@@ -6,7 +6,8 @@ import math
 import threading
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from typing import overload
 
 import redis
 
@@ -20,15 +21,25 @@ def local_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def iso(at_ms: int | None, timespec: str = "milliseconds") -> str | None:
-    """An instant in ms UTC as UTC ISO 8601, to the millisecond or to another unit of `datetime`.
+@overload
+def iso(at_ms: int, timespec: str = "milliseconds", zone: tzinfo = UTC) -> str: ...
+@overload
+def iso(at_ms: None, timespec: str = "milliseconds", zone: tzinfo = UTC) -> None: ...
+@overload
+def iso(at_ms: int | None, timespec: str = "milliseconds", zone: tzinfo = UTC) -> str | None: ...
+def iso(at_ms: int | None, timespec: str = "milliseconds", zone: tzinfo = UTC) -> str | None:
+    """An instant in ms UTC as ISO 8601, to the millisecond or to another unit of `datetime`.
+
+    Args:
+        zone: whose offset is written; ``Z`` where that is none.
 
     >>> iso(1_700_000_000_123)
     '2023-11-14T22:13:20.123Z'
     """
     if at_ms is None:
         return None
-    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec=timespec)
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)
+    text = moment.isoformat(timespec=timespec)
     return text.replace("+00:00", "Z")
 
 

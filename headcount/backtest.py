@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from core.clock import iso
 from core.history import History
 from core.settings import Levels, Site, Zone
 from core.week_settings import instant_ms
@@ -108,8 +108,8 @@ def _changed(zone: Zone, key: str, value: str, change: str) -> Zone:
 def as_document(result: Backtest, zone: ZoneInfo) -> dict[str, Any]:
     """What ``--json`` prints; instants in ISO 8601 with the site's offset."""
     document: dict[str, Any] = {
-        "from": _iso(result.from_ms, zone),
-        "to": _iso(result.to_ms, zone),
+        "from": iso(result.from_ms, zone=zone),
+        "to": iso(result.to_ms, zone=zone),
     }
     for name in ("recorded", "replayed", "added", "missing"):
         document[name] = [_incident(each, zone) for each in getattr(result, name)]
@@ -117,7 +117,6 @@ def as_document(result: Backtest, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _incident(incident: CrowdIncident, zone: ZoneInfo) -> dict[str, Any]:
-    cleared = incident.cleared_at
     return {
         "id": incident.id,
         "kind": "crowd",
@@ -127,14 +126,9 @@ def _incident(incident: CrowdIncident, zone: ZoneInfo) -> dict[str, Any]:
         "peak_level": incident.peak_level,
         "unit": incident.unit,
         "peak": round(incident.peak, 4),
-        "raised_at": _iso(incident.raised_at, zone),
-        "cleared_at": None if cleared is None else _iso(cleared, zone),
+        "raised_at": iso(incident.raised_at, zone=zone),
+        "cleared_at": iso(incident.cleared_at, zone=zone),
     }
-
-
-def _iso(at_ms: int, zone: ZoneInfo) -> str:
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)
-    return moment.isoformat(timespec="milliseconds")
 
 
 def _print(result: Backtest, site: Site, changed: bool) -> None:
@@ -148,7 +142,7 @@ def _print(result: Backtest, site: Site, changed: bool) -> None:
     rows += [(each, "added" if id(each) in replayed_only else "same") for each in result.replayed]
     for incident, what in sorted(rows, key=lambda row: row[0].raised_at):
         table.add_row(*_cells(incident, zone), what)
-    title = f"{_iso(result.from_ms, zone)[:19]} to {_iso(result.to_ms, zone)[:19]} {zone.key}"
+    title = f"{_local(result.from_ms, zone)} to {_local(result.to_ms, zone)} {zone.key}"
     console.print(title)
     if rows:
         console.print(table)
@@ -165,6 +159,11 @@ def _print(result: Backtest, site: Site, changed: bool) -> None:
     )
 
 
+def _local(at_ms: int, zone: ZoneInfo) -> str:
+    """Date and time on the clocks of a zone, to the second."""
+    return iso(at_ms, "seconds", zone)[:19]
+
+
 def _cells(incident: CrowdIncident, zone: ZoneInfo) -> list[str]:
     unit = "/m2" if incident.unit == "persons/m2" else ""
     peak = f"{incident.peak:.1f}{unit}" if unit else f"{incident.peak:.0f}"
@@ -174,7 +173,7 @@ def _cells(incident: CrowdIncident, zone: ZoneInfo) -> list[str]:
         f"{incident.camera}/{incident.zone}",
         incident.peak_level,
         peak,
-        _iso(incident.raised_at, zone)[:19].replace("T", " "),
-        "open" if cleared is None else _iso(cleared, zone)[11:19],
+        _local(incident.raised_at, zone).replace("T", " "),
+        "open" if cleared is None else _local(cleared, zone)[11:],
         lasted,
     ]
