@@ -61,6 +61,11 @@ class Pulse:
             if self._usable_since is not None:
                 self._usable_since = now
 
+    def forget(self, pid: int) -> None:
+        """The process has ended; another one may get its number."""
+        with self._lock:
+            self._beats.pop(pid, None)
+
     def fault(self, pid: int, started_at: float) -> str | None:
         """What is wrong with a service's process, or None.
 
@@ -72,7 +77,7 @@ class Pulse:
             usable_since, beat = self._usable_since, self._beats.get(pid)
         if usable_since is None:
             return None
-        if beat is None:
+        if beat is None or beat[0] < started_at:  # of an earlier process with its number
             waited = now - max(started_at, usable_since)
             return f"no heartbeat for {waited:.0f} s" if waited > START_LIMIT_S else None
         heard_at, loop_age_s = beat

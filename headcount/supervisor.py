@@ -121,7 +121,7 @@ class Supervisor:
             self._broker.keep_alive(pulse.broker_silent_s)
             for child in self._children.values():
                 self._end_if_stuck(child, pulse)
-                self._watch(child)
+                self._watch(child, pulse)
             stop.wait(LOOK_EVERY_S)
 
     def pid(self, service: Service) -> int | None:
@@ -139,12 +139,13 @@ class Supervisor:
             child.signal_group(signal.SIGKILL)
             child.process.wait()
 
-    def _watch(self, child: _Child) -> None:
+    def _watch(self, child: _Child, pulse: Pulse) -> None:
         """Start the service if it does not run and its pause is over."""
         now = time.monotonic()
         if child.process is not None and child.process.poll() is not None:
             code = child.process.returncode
             child.signal_group(signal.SIGKILL)  # whatever it had started itself
+            pulse.forget(child.process.pid)
             child.process = None
             if now - child.started_at >= HEALTHY_AFTER_S:
                 child.pause_s = FIRST_PAUSE_S

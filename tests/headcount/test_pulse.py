@@ -18,6 +18,7 @@ from tests.restartable_broker import RestartableBroker
 from tests.waiting import wait_until
 
 PID = 123
+STARTED = 0.0  # long before its first heartbeat
 
 
 def beat(client: redis.Redis, host: str | None = None, loop_age_s: float = 0.0) -> None:
@@ -38,7 +39,7 @@ def test_a_process_that_beats_is_well(redis_url: str, redis_client: redis.Redis)
     with Pulse(redis_url) as listening:
         wait_until(lambda: redis_client.exists("headcount:probe"))
         beat(redis_client)
-        assert listening.fault(PID, time.monotonic()) is None
+        assert listening.fault(PID, STARTED) is None
 
 
 def test_silence_is_a_fault(
@@ -48,7 +49,7 @@ def test_silence_is_a_fault(
     with Pulse(redis_url) as listening:
         wait_until(lambda: redis_client.exists("headcount:probe"))
         beat(redis_client)
-        said = wait_until(lambda: listening.fault(PID, time.monotonic()))
+        said = wait_until(lambda: listening.fault(PID, STARTED))
     assert said.startswith("no heartbeat for")
 
 
@@ -56,8 +57,23 @@ def test_a_loop_that_stands_still_is_a_fault(redis_url: str, redis_client: redis
     with Pulse(redis_url) as listening:
         wait_until(lambda: redis_client.exists("headcount:probe"))
         beat(redis_client, loop_age_s=90)
-        said = wait_until(lambda: listening.fault(PID, time.monotonic()))
+        said = wait_until(lambda: listening.fault(PID, STARTED))
     assert said == "its loop stands still for 90 s"
+
+
+def test_a_process_with_the_number_of_an_earlier_one_is_judged_by_its_own_heartbeats(
+    redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Pulse(redis_url) as listening:
+        wait_until(lambda: redis_client.exists("headcount:probe"))
+        beat(redis_client, loop_age_s=90)
+        wait_until(lambda: listening.fault(PID, STARTED))
+        started = time.monotonic()
+        assert listening.fault(PID, started) is None  # it is starting
+        listening.forget(PID)
+        assert listening.fault(PID, STARTED) is None
+        beat(redis_client, loop_age_s=70)
+        assert wait_until(lambda: listening.fault(PID, started)).endswith("70 s")
 
 
 def test_a_process_that_never_beats_has_time_to_load_its_model(
@@ -83,12 +99,12 @@ def test_while_the_broker_takes_no_messages_nobody_is_judged(
     ):
         wait_until(lambda: client.exists("headcount:probe"))
         beat(client)
-        assert wait_until(lambda: listening.fault(PID, 0.0))
+        assert wait_until(lambda: listening.fault(PID, STARTED))
         client.config_set("maxmemory", "100kb")  # no heartbeat can arrive any more
-        wait_until(lambda: listening.fault(PID, 0.0) is None)
+        wait_until(lambda: listening.fault(PID, STARTED) is None)
         wait_until(lambda: listening.broker_silent_s < 1)  # it lives, and is not to be killed
         client.config_set("maxmemory", "0")
         beat(client)
         broker.stop()
         wait_until(lambda: listening.broker_silent_s > 1)
-        assert listening.fault(PID, 0.0) is None
+        assert listening.fault(PID, STARTED) is None
