@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,16 +84,14 @@ def stale_values(record: Record) -> Iterator[str]:
 
 def lost_incidents(record: Record) -> Iterator[str]:
     """Incidents stay what they were, and each crowd that lasts is one incident."""
-    last_at = max((seen.at for seen in record.incidents), default=0)
     first: dict[int, IncidentSeen] = {}
     for seen in record.incidents:
         begun = first.setdefault(seen.id, seen)
         if seen.raised_at != begun.raised_at:
             yield f"incident {seen.id} was raised at {begun.raised_at}, later at {seen.raised_at}"
     final = record.final_incidents()
-    for seen in final:
-        if seen.at < last_at:
-            yield f"incident {seen.id} has vanished after {seen.at}"
+    for gone in record.gone:
+        yield f"incident {gone.id} has vanished before {gone.at}"
     crowds = [seen for seen in final if seen.kind == "crowd"]
     for camera in sorted(record.camera_ids):
         own = [seen for seen in crowds if seen.camera == camera]
@@ -108,16 +107,20 @@ def _splits(
 ) -> Iterator[str]:
     """Two incidents of one zone need a lull between them."""
     ordered = sorted(incidents, key=lambda seen: seen.raised_at)
+    readings = sorted(readings, key=_captured_at)
     for earlier, later in pairwise(ordered):
         if earlier.cleared_at is None or earlier.cleared_at > later.raised_at:
             yield f"incidents {earlier.id} and {later.id} overlap"
             continue
         start = earlier.cleared_at - record.rules.clear_after_s * 1000
-        if not any(
-            start <= reading.captured_at <= later.raised_at and reading.count < record.rules.level
-            for reading in readings
-        ):
+        begin = bisect_left(readings, start, key=_captured_at)
+        end = bisect_right(readings, later.raised_at, key=_captured_at)
+        if not any(reading.count < record.rules.level for reading in readings[begin:end]):
             yield f"incidents {earlier.id} and {later.id} are one crowd without a lull"
+
+
+def _captured_at(reading: ReadingSeen) -> int:
+    return reading.captured_at
 
 
 def _covers(incident: IncidentSeen, at: int) -> bool:

@@ -5,7 +5,10 @@ Instants are ms UTC of this machine's clock, which is also the broker's.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class ReadingSeen:
 
 @dataclass(frozen=True)
 class IncidentSeen:
-    """An incident as the history database held it at ``at``."""
+    """An incident as the history database held it from ``at`` on, until it is seen otherwise."""
 
     at: int
     id: int
@@ -61,6 +64,14 @@ class IncidentSeen:
     camera: str
     raised_at: int
     cleared_at: int | None
+
+
+@dataclass(frozen=True)
+class IncidentGone:
+    """An incident that the history database no longer held at ``at``."""
+
+    at: int
+    id: int
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,7 @@ class Record:
     cameras: list[CameraSeen] = field(default_factory=list)
     readings: list[ReadingSeen] = field(default_factory=list)
     incidents: list[IncidentSeen] = field(default_factory=list)
+    gone: list[IncidentGone] = field(default_factory=list)
     stored: list[StoredSeen] = field(default_factory=list)
     received: list[NoticeReceived] = field(default_factory=list)
     written: list[NoticeWritten] = field(default_factory=list)
@@ -142,28 +154,27 @@ class Record:
 
     @property
     def camera_ids(self) -> set[str]:
-        return {seen.camera for seen in self.cameras}
+        found: set[str] = set()
+        for seen in self.cameras:  # each look at the API has them all
+            if seen.camera in found:
+                break
+            found.add(seen.camera)
+        return found
 
     def recovered_at(self, fault: Fault) -> int | None:
         """When every camera was shown with a picture taken after the fault's end, and alerts had
         stored one; None while that is not so."""
-        shown = {
-            seen.camera: seen.at
-            for seen in reversed(self.cameras)
-            if seen.at >= fault.ended
-            and seen.status == "ok"
-            and seen.age_s is not None
-            and seen.at - seen.age_s * 1000 >= fault.ended
-        }
-        kept = {
-            seen.camera: seen.at
-            for seen in reversed(self.stored)
-            if seen.captured_at >= fault.ended
-        }
-        wanted = self.camera_ids
-        if not wanted or not wanted <= shown.keys() or not wanted <= kept.keys():
-            return None
-        return max(*shown.values(), *kept.values())
+
+        def is_new(seen: CameraSeen) -> bool:
+            age_s = seen.age_s if seen.status == "ok" else None
+            return age_s is not None and seen.at - age_s * 1000 >= fault.ended
+
+        def is_stored(seen: StoredSeen) -> bool:
+            return seen.captured_at >= fault.ended
+
+        shown = _all_by(self.cameras, fault.ended, self.camera_ids, is_new)
+        kept = _all_by(self.stored, fault.ended, self.camera_ids, is_stored)
+        return None if shown is None or kept is None else max(shown, kept)
 
     def recoveries_s(self) -> dict[str, list[float]]:
         """Seconds from each fault's end until all was well, by kind; faults never recovered from
@@ -179,3 +190,25 @@ class Record:
         """Each incident as it was last seen, by number."""
         last = {seen.id: seen for seen in self.incidents}
         return [last[number] for number in sorted(last)]
+
+
+OfCamera = TypeVar("OfCamera", CameraSeen, StoredSeen)
+
+
+def _all_by(
+    looks: Sequence[OfCamera],
+    start: int,
+    cameras: Collection[str],
+    is_well: Callable[[OfCamera], bool],
+) -> int | None:
+    """When each of the cameras had been seen well since ``start``; None if one never was.
+
+    Reads no further than to that look, so that a long run costs no more than a short one.
+    """
+    waiting = set(cameras)
+    for index in range(bisect_left(looks, start, key=lambda seen: seen.at), len(looks)):
+        if is_well(looks[index]):
+            waiting.discard(looks[index].camera)
+            if not waiting:
+                return looks[index].at
+    return None

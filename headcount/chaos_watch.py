@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from core.history_schema import incidents, outbox, zone_states
 from core.messages import Keys, Reading
 from headcount.chaos_record import (
     CameraSeen,
+    IncidentGone,
     IncidentSeen,
     NoticeReceived,
     NoticeWritten,
@@ -116,6 +118,7 @@ class Watch:
         self._database = database
         self._ending = ending
         self._history: History | None = None
+        self._incidents: dict[int, IncidentSeen] = {}  # as last recorded
         self._answered_at: float | None = None
         self._stop = threading.Event()
         self._follower = ReadingsFollower(url, Keys(), self._reading)
@@ -203,11 +206,22 @@ class Watch:
                 incidents.c.cleared_at,
             )
         )
-        self._record.incidents += [IncidentSeen(at, *row) for row in rows]
+        self._note_incidents({row.id: IncidentSeen(at, *row) for row in rows}, at)
         newest = select(zone_states.c.camera, func.max(zone_states.c.at)).group_by(
             zone_states.c.camera
         )
         self._record.stored += [StoredSeen(at, *row) for row in connection.execute(newest)]
+
+    def _note_incidents(self, now: dict[int, IncidentSeen], at: int) -> None:
+        """Keep what has changed: all incidents of each look would grow with the square of time."""
+        for number, seen in now.items():
+            before = self._incidents.get(number)
+            if before is None or replace(before, at=at) != seen:
+                self._record.incidents.append(seen)
+                self._incidents[number] = seen
+        for number in self._incidents.keys() - now.keys():
+            self._record.gone.append(IncidentGone(at, number))
+            del self._incidents[number]
 
     def _look_at_processes(self) -> None:
         at = local_ms()

@@ -11,6 +11,7 @@ from headcount.chaos_checks import verdicts
 from headcount.chaos_record import (
     CameraSeen,
     Fault,
+    IncidentGone,
     IncidentSeen,
     NoticeReceived,
     NoticeWritten,
@@ -53,7 +54,9 @@ def good_record() -> Record:
         record.stored.append(StoredSeen(at, "gate", stored))
         if at >= RAISED:
             cleared = CLEARED if at >= CLEARED else None
-            record.incidents.append(IncidentSeen(at, 1, "crowd", "gate", RAISED, cleared))
+            seen = IncidentSeen(at, 1, "crowd", "gate", RAISED, cleared)
+            if not record.incidents or record.incidents[-1].cleared_at != cleared:
+                record.incidents.append(seen)
         record.processes += [
             ProcessSeen(at, role, 100 + number, 30.0 + second, 20, 8, 200.0)
             for number, role in enumerate(("worker", "alerts"))
@@ -142,7 +145,7 @@ def lose_the_incident(record: Record) -> None:
 
 
 def forget_the_incident(record: Record) -> None:
-    record.incidents = [seen for seen in record.incidents if seen.at < START + 100_000]
+    record.gone.append(IncidentGone(START + 100_000, 1))
     record.incidents.append(
         IncidentSeen(START + 119_000, 2, "crowd", "gate", START + 110_000, None)
     )
