@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from headcount.demo import clips_folder
 from headcount.rtsp_source import Clip, load_clip
-from scenes.clip import write_clip
+from scenes.clip import resize_clip, write_clip
 from scenes.scene import SHORTEST_CYCLE
 
 CAMERAS = ("gate-1", "gate-2")
@@ -41,26 +40,8 @@ def scenery(weights: str, max_side: int) -> Scenery:
     if not usual.is_file():
         write_clip("plaza", folder, SHORTEST_CYCLE, width=WIDTH, height=HEIGHT)
     if not other.is_file():
-        _resize(usual, other)
+        resize_clip(usual, other, OTHER_WIDTH, OTHER_HEIGHT)
     return Scenery((load_clip(usual), load_clip(other)), _level(usual, weights, max_side))
-
-
-def _resize(source: Path, target: Path) -> None:
-    """The same film in the other size."""
-    part = target.with_suffix(".part.mp4")
-    with av.open(str(source)) as film, av.open(str(part), "w") as copy:
-        stream = film.streams.video[0]
-        rate = Fraction(stream.average_rate or 8)
-        out = copy.add_stream("libx264", rate=rate)
-        out.width, out.height, out.pix_fmt = OTHER_WIDTH, OTHER_HEIGHT, "yuv420p"
-        out.gop_size = round(rate)
-        out.options = {"preset": "superfast", "crf": "26", "tune": "zerolatency"}
-        for index, frame in enumerate(film.decode(stream)):
-            picture = frame.reformat(OTHER_WIDTH, OTHER_HEIGHT, format="yuv420p")
-            picture.pts, picture.time_base, picture.pict_type = index, 1 / rate, 0
-            copy.mux(out.encode(picture))
-        copy.mux(out.encode())
-    part.replace(target)
 
 
 def _level(film: Path, weights: str, max_side: int) -> float:

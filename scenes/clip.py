@@ -59,6 +59,21 @@ def write_clip(
     return video, table
 
 
+def resize_clip(source: Path, target: Path, width: int, height: int) -> None:
+    """The same film in another size, encoded as `write_clip` does; it appears whole or not at all.
+
+    Args:
+        width, height: of the picture, even numbers.
+    """
+    with av.open(str(source)) as film, _replacing(target) as part:
+        stream = film.streams.video[0]
+        fps = round(stream.average_rate or Scene.fps)
+        with closing(_Encoder(part, width, height, fps)) as encoder:
+            for frame in film.decode(stream):
+                picture = frame.to_ndarray(width=width, height=height, format="bgr24")
+                encoder.add(np.asarray(picture, dtype=np.uint8))
+
+
 def _render(scene: Scene, frames: int, video: Path, table: Path, progress: Progress | None) -> None:
     camera = scene.place.camera
     encoder = _Encoder(video, camera.width, camera.picture_height, scene.fps)

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from scenes.clip import write_clip
+from scenes.clip import resize_clip, write_clip
 from scenes.scene import Scene
 
 
@@ -46,6 +46,23 @@ def test_a_clip_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_clip("concourse", tmp_path, 2.0, width=320, height=180, progress=stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_in_another_size_is_the_same_film(tmp_path: Path) -> None:
+    video, _ = write_clip("plaza", tmp_path, 1.0, width=320, height=180)
+    target = tmp_path / "other.mp4"
+    resize_clip(video, target, 480, 270)
+    with av.open(str(video)) as film, av.open(str(target)) as other:
+        before = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
+        stream = other.streams.video[0]
+        after = [
+            frame.to_ndarray(width=320, height=180, format="bgr24")
+            for frame in other.decode(stream)
+        ]
+        assert (stream.width, stream.height, stream.average_rate) == (480, 270, 8)
+    assert len(after) == len(before)
+    for one, two in zip(before, after, strict=True):
+        assert np.abs(one.astype(float) - two).mean() < 6
 
 
 def test_an_unknown_scene_is_refused(tmp_path: Path) -> None:
