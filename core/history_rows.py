@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from core.accounts_schema import audit
 from core.history_blocks import RawValue, pack
 from core.history_raw import HOUR_MS, MINUTE_MS, raw_values
 from core.history_schema import hours, minutes, outbox, raw, raw_blocks, zone_snapshots
@@ -140,7 +141,13 @@ def prune(connection: Connection, keep: KeepSettings, now_ms: int) -> int:
         How many rows are gone.
     """
     deleted = 0
-    kept = ((raw, keep.raw), (raw_blocks, keep.raw), (minutes, keep.minute), (hours, keep.hour))
+    kept = (
+        (raw, keep.raw),
+        (raw_blocks, keep.raw),
+        (minutes, keep.minute),
+        (hours, keep.hour),
+        (audit, keep.audit),
+    )
     for table, seconds in kept:
         deleted += _delete_oldest(connection, table, now_ms - int(seconds * 1000))
     # A replay needs every value after its state, and a block goes as soon as its minute begins.

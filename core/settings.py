@@ -73,6 +73,9 @@ class KeepSettings(Section):
     raw: Duration = Field(35 * 86400.0, description="How long every reading is kept.")
     minute: Duration = Field(90 * 86400.0, description="How long one-minute values are kept.")
     hour: Duration = Field(5 * 365 * 86400.0, description="How long one-hour values are kept.")
+    audit: Duration = Field(
+        5 * 365 * 86400.0, description="How long it is kept who signed in and who changed what."
+    )
 
 
 class HistorySettings(Section):

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, insert, select
 
+from core.accounts_schema import audit
+from core.audit import record_audit
 from core.history import (
     History,
     acknowledge,
@@ -317,17 +319,20 @@ def test_rollups_equal_the_values_they_sum_up(
 
 
 def test_old_values_are_forgotten_each_at_its_time(connection: Connection) -> None:
-    keep = KeepSettings(raw=HOUR / 1000, minute=2 * HOUR / 1000, hour=3 * HOUR / 1000)
+    keep = KeepSettings(
+        raw=HOUR / 1000, minute=2 * HOUR / 1000, hour=3 * HOUR / 1000, audit=4 * HOUR / 1000
+    )
     for age in range(5):
         at = NOON - age * HOUR - 1
         write_raw(connection, [value(at, age)])
         roll_up(connection, "gate", "all", at, unknown_s=0)
+        record_audit(connection, at, "somebody", "signed in")
     prune(connection, keep, NOON)
     left = {
         table.name: connection.execute(select(func.count()).select_from(table)).scalar()
-        for table in (raw_blocks, minutes, hours)
+        for table in (raw_blocks, minutes, hours, audit)
     }
-    assert left == {"raw_blocks": 1, "minutes": 2, "hours": 3}
+    assert left == {"raw_blocks": 1, "minutes": 2, "hours": 3, "audit": 4}
 
 
 def test_a_lot_to_forget_is_forgotten_in_parts(
