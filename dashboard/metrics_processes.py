@@ -26,6 +26,7 @@ TOLD_OTHERWISE = frozenset(
         "headcount_ingest_reconnects_total",
     }
 )
+UNKNOWN = "Counted by the process itself."
 MEANINGS = {
     "headcount_evidence_deleted_total": "Files of evidence deleted after `keep_evidence`.",
     "headcount_evidence_failed_total": "Evidence that could not be kept; the log says why.",
@@ -47,7 +48,7 @@ MEANINGS = {
 }
 _FACTS = {
     "capacity_fps": ("worker_capacity_frames_per_second", "Frames that the worker can count."),
-    "asked_fps": ("worker_asked_frames_per_second", "Frames that the site asks of all workers."),
+    "asked_fps": ("worker_asked_frames_per_second", "Frames that the site asks of the worker."),
     "max_side": ("worker_max_side_pixels", "Longest side of the pictures that it counts."),
 }
 
@@ -114,7 +115,7 @@ def counter_metrics(heartbeats: Iterable[Heartbeat], viewer: Viewer) -> Iterator
     for name, rows in sorted(samples.items()):
         keys = sorted({key for labels, _ in rows for key in labels})
         kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-        family = kind(name, MEANINGS.get(name, "Counted by the process itself."), labels=keys)
+        family = kind(name, MEANINGS.get(name, UNKNOWN), labels=keys)
         for labels, value in rows:
             family.add_metric([labels.get(key, "") for key in keys], value)
         yield family

@@ -61,14 +61,24 @@ def test_the_broker_is_not_published_and_keeps_nothing() -> None:
     assert "--maxmemory-policy noeviction" in command
 
 
-def test_the_dashboard_is_published_on_loopback_only() -> None:
+def test_what_people_open_is_published_on_loopback_only() -> None:
     published = {
         name: service["ports"]
         for name, service in compose()["services"].items()
         if "ports" in service
     }
-    assert list(published) == ["dashboard"]
-    assert all(port.startswith("127.0.0.1:") for port in published["dashboard"])
+    assert list(published) == ["dashboard", "grafana"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_what_the_monitoring_mounts_is_there() -> None:
+    for name in ("prometheus", "grafana"):
+        service = compose()["services"][name]
+        assert service["profiles"] == ["monitoring"]
+        sources = [volume.split(":")[0] for volume in service["volumes"]]
+        files = [source for source in sources if source.startswith("./deploy/")]
+        assert files
+        assert all((REPOSITORY / source).is_file() for source in files)
 
 
 @pytest.mark.parametrize("name", [*OURS, "worker-gpu"])

@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from sqlalchemy import delete, insert
 
 from core.broker import LocalBroker, connect
 from core.history import History
+from core.history_schema import incidents, outbox
 from core.site_file import LoadedSite, load_site
 from tests.dashboard.feeder import Feeder
 from tests.dashboard.locked import Locked, locked_dashboard
@@ -150,6 +152,29 @@ def fed(dashboard: RunningDashboard) -> Iterator[RunningDashboard]:
         wait_until(lambda: shows(dashboard, "hall", 12, "warning"), every_s=0.05)
         wait_until(lambda: shows(dashboard, "gate", 4, "normal"), every_s=0.05)
         yield dashboard
+
+
+@pytest.fixture
+def told(fed: RunningDashboard) -> Iterator[RunningDashboard]:
+    """The dashboard with open incidents and with notices that wait for a channel."""
+    feeder = fed.feeder
+    number = feeder.incident()
+    feeder.incident(acknowledged_at=feeder.clock.now_ms(), acknowledged_by="kim")
+    notice = {
+        "incident": number, "event": "raised", "channel": "guard", "level": "warning",
+        "camera": "hall", "zone": "floor", "title": "", "body": "", "next_at": 0,
+        "created_at": feeder.clock.now_ms() - 90_000,
+    }  # fmt: skip
+    rows = [
+        {**notice, "change": change, "key": f"incident {number} change {change}", "attempts": tries}
+        for change, tries in ((1, 3), (2, 0))
+    ]
+    with feeder.history.transaction() as connection:
+        connection.execute(insert(outbox), rows)
+    yield fed
+    with feeder.history.transaction() as connection:
+        connection.execute(delete(outbox))
+        connection.execute(delete(incidents))
 
 
 def shows(dashboard: RunningDashboard, camera: str, count: float, level: str) -> bool:

@@ -32,6 +32,21 @@ from core.messages import (
 WIDTH, HEIGHT = 320, 240
 PICTURES_KEPT = 10
 SERVICES = (Service.INGEST, Service.WORKER, Service.ALERTS)
+COUNTERS = {  # tests/headcount/test_run.py finds them in a real site, too
+    Service.INGEST: {'headcount_ingest_frames_total{camera="hall"}': 100},
+    Service.WORKER: {
+        "headcount_inference_seconds_total": 12.5,
+        'headcount_worker_frames_total{camera="hall"}': 7,
+    },
+    Service.ALERTS: {
+        "evidence_failed_total": 0,
+        "notifications_dropped_total": 1,
+        "notifications_failed_total": 2,
+        "notifications_sent_total": 3,
+        "readings_processed_total": 7,
+    },
+}
+FACTS = {"capacity_fps": "2.50", "asked_fps": "4.00", "model": "tiny", "device": "cpu"}
 
 
 def a_picture(shade: int = 90) -> bytes:
@@ -177,8 +192,8 @@ class Feeder:
             started_at=now - 60_000,
             version="0.1.0",
             config_version=self.config_version,
-            counters={"inference_seconds_total": 12.5, 'counted_total{camera="hall"}': 7},
-            facts={"capacity_fps": "2.50", "model": "tiny", "device": "cpu"} if worker else {},
+            counters=COUNTERS[service],
+            facts=FACTS if worker else {},
         )
         self.add(self.keys.heartbeats(), message)
 

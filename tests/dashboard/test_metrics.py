@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-import pytest
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import delete, insert
-
-from core.history_schema import incidents, outbox
 from core.messages import ALERTS_GROUP, Reason
 from dashboard.metrics_processes import parse_name
 from tests.dashboard.conftest import RunningDashboard
+from tests.dashboard.scraping import Scrape, scraped
 from tests.promtool import installed
 from tests.waiting import wait_until
 
@@ -24,64 +17,12 @@ BOUNDED = {
 }  # fmt: skip
 
 
-@dataclass
-class Scrape:
-    """One answer of ``/metrics``."""
-
-    text: str
-
-    def __post_init__(self) -> None:
-        self.families: list[Metric] = list(text_string_to_metric_families(self.text))
-
-    def get(self, name: str, **labels: str) -> float | None:
-        """The one sample with this name and these labels among others; None without it."""
-        found = self.all(name, **labels)
-        assert len(found) < 2, found
-        return found[0] if found else None
-
-    def all(self, name: str, **labels: str) -> list[float]:
-        """The values of all samples with this name and these labels among others."""
-        return [
-            sample.value
-            for family in self.families
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        ]
-
-
-def scraped(dashboard: RunningDashboard) -> Scrape:
-    return Scrape(dashboard.http.get("/metrics").raise_for_status().text)
-
-
-@pytest.fixture
-def told(fed: RunningDashboard) -> Iterator[RunningDashboard]:
-    """The dashboard with open incidents and with notices that wait for a channel."""
-    feeder = fed.feeder
-    number = feeder.incident()
-    feeder.incident(acknowledged_at=feeder.clock.now_ms(), acknowledged_by="kim")
-    notice = {
-        "incident": number, "event": "raised", "channel": "guard", "level": "warning",
-        "camera": "hall", "zone": "floor", "title": "", "body": "", "next_at": 0,
-        "created_at": feeder.clock.now_ms() - 90_000,
-    }  # fmt: skip
-    rows = [
-        {**notice, "change": change, "key": f"incident {number} change {change}", "attempts": tries}
-        for change, tries in ((1, 3), (2, 0))
-    ]
-    with feeder.history.transaction() as connection:
-        connection.execute(insert(outbox), rows)
-    yield fed
-    with feeder.history.transaction() as connection:
-        connection.execute(delete(outbox))
-        connection.execute(delete(incidents))
-
-
 def with_dashboard(found: Scrape) -> Scrape | None:
     return found if found.get("headcount_processes", service="dashboard") else None
 
 
 def test_live_values_and_every_process_are_there(fed: RunningDashboard) -> None:
-    found = wait_until(lambda: with_dashboard(scraped(fed)))
+    found = wait_until(lambda: with_dashboard(scraped(fed.http)))
     assert found is not None
 
     assert found.get("headcount_camera_ok", camera="hall") == 1
@@ -103,7 +44,7 @@ def test_live_values_and_every_process_are_there(fed: RunningDashboard) -> None:
     assert found.get("headcount_camera_reconnects_total", camera="hall") == 2
     assert found.get("headcount_camera_drops_total", camera="hall") == 3
     assert found.get("headcount_inference_seconds_total", service="worker") == 12.5
-    assert found.get("headcount_counted_total", service="worker", camera="hall") == 7
+    assert found.get("headcount_worker_frames_total", service="worker", camera="hall") == 7
     assert found.get("headcount_worker_capacity_frames_per_second") == 2.5
     assert found.get("headcount_model_info", model="tiny", device="cpu") == 1
     for service in ("ingest", "worker", "alerts", "dashboard"):
@@ -117,7 +58,7 @@ def test_an_unknown_camera_has_no_count_not_even_zero(fed: RunningDashboard) -> 
     fed.feeder.offline["hall"] = (Reason.OFFLINE, "")
 
     def blind() -> Scrape | None:
-        found = scraped(fed)
+        found = scraped(fed.http)
         return found if found.get("headcount_camera_ok", camera="hall") == 0 else None
 
     found = wait_until(blind)
@@ -132,7 +73,7 @@ def test_an_unknown_camera_has_no_count_not_even_zero(fed: RunningDashboard) -> 
 
 def test_incidents_and_notices_are_counted(told: RunningDashboard) -> None:
     def both() -> Scrape | None:
-        found = scraped(told)
+        found = scraped(told.http)
         crowd = found.get("headcount_incidents_open", kind="crowd", level="warning")
         return found if crowd == 2 else None
 
@@ -152,7 +93,7 @@ def test_broker_and_history_tell_what_they_hold(fed: RunningDashboard) -> None:
     stream = fed.feeder.keys.readings(0)
     fed.feeder.client.xgroup_create(stream, ALERTS_GROUP, id="0")
     try:
-        found = wait_until(lambda: with_backlog(scraped(fed)))
+        found = wait_until(lambda: with_backlog(scraped(fed.http)))
         assert found is not None
         assert found.get("headcount_broker_up") == 1
         assert (found.get("headcount_broker_memory_bytes") or 0) > 100_000
@@ -165,10 +106,10 @@ def test_broker_and_history_tell_what_they_hold(fed: RunningDashboard) -> None:
         # Read but not stored is behind as well; only what is acknowledged is done with.
         group = (ALERTS_GROUP, "owner")
         fed.feeder.client.xreadgroup(*group, {stream: ">"}, count=1)
-        assert (scraped(fed).get("headcount_alerts_backlog_seconds", shard="0") or 0) > 0
+        assert (scraped(fed.http).get("headcount_alerts_backlog_seconds", shard="0") or 0) > 0
     finally:
         fed.feeder.client.xgroup_destroy(stream, ALERTS_GROUP)
-    assert scraped(fed).all("headcount_alerts_backlog_seconds") == []
+    assert scraped(fed.http).all("headcount_alerts_backlog_seconds") == []
 
 
 def with_backlog(found: Scrape) -> Scrape | None:
@@ -176,7 +117,7 @@ def with_backlog(found: Scrape) -> Scrape | None:
 
 
 def test_prometheus_finds_no_fault_with_names_and_texts(told: RunningDashboard) -> None:
-    found = scraped(told)
+    found = scraped(told.http)
     names = [family.name for family in found.families]
 
     assert len(names) == len(set(names))

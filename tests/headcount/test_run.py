@@ -6,16 +6,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from core.broker import connect
 from core.clock import Clock
 from core.messages import Keys
+from dashboard.metrics_processes import TOLD_OTHERWISE, UNKNOWN, parse_name
 from inference.peers import live_workers
 from scenes.clip import write_clip
+from tests.dashboard.feeder import COUNTERS
 from tests.headcount.conftest import environment, free_port, write_site
 from tests.headcount.http_receiver import HttpReceiver
 from tests.headcount.running_site import FIRST_READING_WITHIN_S, Running, running_site
@@ -51,6 +55,20 @@ def counted_since(running: Running, instant: float) -> bool:
     return all(camera["status"] == "ok" and now - camera["age_s"] > instant for camera in cameras)
 
 
+def metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return str(answer.read(), "utf-8")
+
+
+def missing_from(text: str) -> set[str]:
+    """What the dashboard's tests take services to tell and these do not, or without a meaning."""
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    told = [parse_name(name) for counters in COUNTERS.values() for name in counters]
+    expected = {parsed[0] for parsed in told if parsed is not None} - TOLD_OTHERWISE
+    unknown = {name for name, family in families.items() if family.documentation == UNKNOWN}
+    return unknown | {name for name in expected if name.removesuffix("_total") not in families}
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("weights")
 def test_from_video_to_notification_and_nothing_left_behind(
@@ -78,6 +96,7 @@ def test_from_video_to_notification_and_nothing_left_behind(
             wait_until(lambda: receiver.notices, 30)
             (incident, *_) = running.get("/api/v1/incidents?open=true")
             assert incident["kind"] == "crowd"
+            assert missing_from(metrics(port)) == set()
             key = f"incident {incident['id']} change"
             wait_until(lambda: any(key in str(notice) for notice in receiver.notices), 30)
             assert any(name.startswith("headcount-") for name in leftovers(short_folder))
