@@ -49,7 +49,7 @@ def bench_history(*, cameras: int, days: int, fps: float, url: str | None, as_js
             "fps": fps,
             "readings": readings,
             "generated_s": round(time.perf_counter() - began, 1),
-            **_sizes(database, readings),
+            **_sizes(database, readings, cameras * days),
             "query_ms": _query_times(database, cameras, days),
             "write_ms": _write_time(database, cameras),
         }
@@ -116,10 +116,14 @@ def _an_hour(chance: np.random.Generator, camera: int, start: int, fps: float) -
     return [RawValue._make((*row, None, "normal")) for row in rows]
 
 
-def _sizes(database: History, readings: int) -> dict[str, Any]:
+def _sizes(database: History, readings: int, camera_days: int) -> dict[str, Any]:
     with database.snapshot() as connection:
         size = history_bytes(connection)
-    return {"bytes": size, "bytes_per_reading": round(size / max(readings, 1), 2)}
+    return {
+        "bytes": size,
+        "bytes_per_reading": round(size / max(readings, 1), 2),
+        "bytes_per_camera_and_day": round(size / camera_days),
+    }
 
 
 def _query_times(database: History, cameras: int, days: int) -> dict[str, Any]:
@@ -191,8 +195,9 @@ def _table(result: dict[str, Any]) -> str:
     lines = [
         f"{result['days']} days of {result['cameras']} cameras at {result['fps']:g} frames/s: "
         f"{result['readings']:,} readings, generated in {result['generated_s']:g} s",
-        f"size  {result['bytes'] / 1e6:,.0f} MB, {result['bytes_per_reading']:g} bytes a reading "
-        "with its sums by minute and hour",
+        f"size  {result['bytes'] / 1e6:,.0f} MB with the sums by minute and hour: "
+        f"{result['bytes_per_camera_and_day'] / 1e6:.2f} MB a camera and day, "
+        f"{result['bytes_per_reading']:g} bytes a reading",
     ]
     for kind in ("query_ms", "write_ms"):
         for name, spread in result[kind].items():
