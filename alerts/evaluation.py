@@ -71,6 +71,10 @@ class CameraZones:
         if at > self._last_at:
             self._last_at, self._last_seq = at, seq
 
+    def has_passed(self, reading: Reading) -> bool:
+        """Whether the last one evaluated was this reading or a newer one."""
+        return reading.captured_at <= self._last_at
+
     def evaluate(self, reading: Reading, now_ms: int) -> list[ZoneResult]:
         """One result per zone; none for a reading that is not newer than the last one."""
         if reading.captured_at <= self._last_at:

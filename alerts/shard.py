@@ -91,6 +91,7 @@ class ShardLoop:
         self._next_tick = 0.0
         self._zones: dict[str, CameraZones] = {}
         self._snapshots: dict[tuple[str, str], int] = {}  # (camera, zone) to the last one's time
+        self._in_doubt: list[Occasion] = []  # of a transaction that failed, committed or not
         self._faults: dict[str, str] = {}
         self._maintained: set[str] = set()
         self._book = IncidentBook(site)
@@ -110,6 +111,7 @@ class ShardLoop:
             except LeaseLost as lost:
                 log.warning("standing by", shard=self.shard, why=str(lost))
                 self._forget()
+                self._in_doubt = []
             except SQLAlchemyError as error:
                 failures += 1
                 log.warning("history not written, trying again", error=str(error))
@@ -131,6 +133,10 @@ class ShardLoop:
             elif not self._lease.acquire(connection, now):
                 return False
             self._load(connection, now)
+        for occasion in self._in_doubt:
+            if self._zones[occasion.reading.camera].has_passed(occasion.reading):
+                self._keep_evidence(occasion)
+        self._in_doubt = []
         self._after_commit(written)
         self._stream.rewind()
         self._loaded = True
@@ -190,7 +196,7 @@ class ShardLoop:
         now = self._view.clock.now_ms()
         raw: list[dict[str, Any]] = []
         newest: dict[tuple[str, str], tuple[dict[str, Any], ZoneResult]] = {}
-        occasions: list[Occasion] = []
+        occasions = self._in_doubt = []
         written = self._book.notices_written
         evaluated = 0
         with self._history.transaction() as connection:
@@ -221,6 +227,7 @@ class ShardLoop:
             if raw:
                 write_raw(connection, raw)
                 _write_states(connection, newest)
+        self._in_doubt = []
         for occasion in occasions:
             self._keep_evidence(occasion)
         for row in raw:

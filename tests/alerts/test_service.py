@@ -21,6 +21,7 @@ from alerts import outages, service, shard
 from core.broker import connect
 from core.history import History
 from core.history_schema import (
+    evidence,
     incidents,
     minutes,
     outbox,
@@ -322,6 +323,34 @@ def test_what_a_service_could_not_write_before_it_was_stopped_is_written_by_the_
     assert site.values() == 60
     assert len(site.rows(incidents)) == 1
     assert site.client.xpending(READINGS, ALERTS_GROUP)["pending"] == 0
+
+
+class LosesTheRaise(History):
+    """Its answer to the commit that raises an incident is lost."""
+
+    lost = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        with super().transaction() as connection:
+            yield connection
+            raised = connection.execute(select(incidents.c.id)).first() is not None
+        if raised and not LosesTheRaise.lost:
+            LosesTheRaise.lost = True
+            raise OperationalError("COMMIT", None, Exception("connection lost"))
+
+
+def test_an_incident_whose_commit_was_in_doubt_has_its_evidence(
+    site: Site, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "History", LosesTheRaise)
+    with running(site.loaded, redis_url):
+        site.publish([50] * 20)
+        site.wait_done()
+        (incident,) = site.rows(incidents)
+        kept = wait_until(lambda: site.rows(evidence))
+    assert LosesTheRaise.lost
+    assert {row.incident for row in kept} == {incident.id}
 
 
 class ThenLocked(History):
