@@ -9,8 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout_s: float = 10.0, every_s: float = 0.01) -> T:
-    """The first true value of ``condition()``; fails the test after ``timeout_s``."""
+def wait_until(condition: Callable[[], T], timeout_s: float = 30.0, every_s: float = 0.01) -> T:
+    """The first true value of ``condition()``; fails the test after ``timeout_s``.
+
+    Be patient: that costs nothing where all is well, and a busy machine is no defect.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         value = condition()

@@ -18,6 +18,7 @@ from ingest.supervisor import CameraSupervisor
 from tests.waiting import wait_until
 
 STALL_S = 2.0
+STOPS_WITHIN_S = 10.0  # two seconds, on a machine that does nothing else
 
 
 class Rig:
@@ -56,11 +57,11 @@ class Rig:
             supervisor.ask_to_stop()
         for supervisor in self.supervisors.values():
             supervisor.join()
-        took = time.monotonic() - started
+        took_s = time.monotonic() - started
         self._states.__exit__()
         self.client.close()
         if error is None:
-            assert took < 2, f"stopping took {took:.1f} s"
+            assert took_s < STOPS_WITHIN_S
             assert camera_processes() == []
 
     def state(self, camera: str) -> State | None:
