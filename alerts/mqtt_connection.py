@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import time
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,7 @@ from core.settings import MqttSettings
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 KEEP_ALIVE_S = 20
 DELIVERED_WITHIN_S = 10.0
+LOOK_EVERY_S = 0.1  # whether the broker has refused us
 LONGEST_PAUSE_S = 30
 
 
@@ -64,7 +66,9 @@ def publish_once(settings: MqttSettings, notice: Notice) -> str | None:
         # Queued by paho until the broker has answered.
         info = client.publish(notices_topic(settings), encoded(notice_payload(notice)), qos=1)
         client.loop_start()
-        info.wait_for_publish(DELIVERED_WITHIN_S)
+        give_up = time.monotonic() + DELIVERED_WITHIN_S
+        while not refusals and not info.is_published() and time.monotonic() < give_up:
+            info.wait_for_publish(LOOK_EVERY_S)
         if info.is_published():
             return None
     except (OSError, ValueError, RuntimeError) as error:
