@@ -27,7 +27,7 @@ class Running:
         self.port = port
 
     def get(self, route: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{route}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{route}", timeout=30) as answer:
             return json.loads(answer.read())
 
     def statuses(self) -> dict[str, str]:
