@@ -92,3 +92,12 @@ def _load_apprise() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         apprise.Apprise.instantiate("json://127.0.0.1")
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers of the broker look for the end of their service often, so that it stops at once."""
+    monkeypatch.setattr("core.live._BLOCK_MS", 50)
+    monkeypatch.setattr("core.commands._BLOCK_MS", 50)
+    monkeypatch.setattr("alerts.shard.BLOCK_MS", 50)
+    monkeypatch.setattr("alerts.evidence.LOOK_EVERY_S", 0.05)
