@@ -180,6 +180,12 @@ class Bench:
             assert not thread.is_alive()
 
 
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers look for their end often, so that they stop at once."""
+    monkeypatch.setattr("inference.worker.WAIT_MS", 50)
+
+
 @pytest.fixture
 def bench(redis_url: str, redis_client: redis.Redis) -> Iterator[Bench]:
     bench = Bench(redis_url, redis_client, Keys(), Clock(redis_client))
