@@ -96,8 +96,6 @@ def _load_apprise() -> None:
 
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readers of the broker look for the end of their service often, so that it stops at once."""
-    monkeypatch.setattr("core.live._BLOCK_MS", 50)
-    monkeypatch.setattr("core.commands._BLOCK_MS", 50)
+    """The service's own loops look for their end often, too."""
     monkeypatch.setattr("alerts.shard.BLOCK_MS", 50)
     monkeypatch.setattr("alerts.evidence.LOOK_EVERY_S", 0.05)
