@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from models.shipped import weights_path
+from scenes.clip import write_clip
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -50,6 +51,15 @@ def write_site(folder: Path, **sections: Any) -> Path:
     path = folder / "site.yaml"
     path.write_text(yaml.safe_dump({"cameras": [camera], **sections}, sort_keys=False))
     return path
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds of each scene."""
+    folder = tmp_path_factory.mktemp("clips")
+    for name in ("plaza", "concourse"):
+        write_clip(name, folder, 6.0)
+    return folder
 
 
 @pytest.fixture(scope="session")

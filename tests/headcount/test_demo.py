@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import yaml
 
-from scenes.clip import write_clip
 from scenes.scene import Scene, ground_of
 from tests.headcount.conftest import free_port, headcount
 
@@ -40,10 +39,9 @@ def test_the_demo_counts_compares_and_leaves_nothing(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache").rglob("*.mp4"))) == 2
 
 
-def test_the_chain_is_measured(tmp_path: Path) -> None:
-    write_clip("plaza", tmp_path, 4.0)
+def test_the_chain_is_measured(clips: Path) -> None:
     result = headcount(
-        "bench", "chain", tmp_path / "plaza.mp4", "--seconds", "6", "--json", timeout_s=200
+        "bench", "chain", clips / "plaza.mp4", "--seconds", "6", "--json", timeout_s=200
     )
     assert result.returncode == 0, result.stderr
     measured = json.loads(result.stdout)

@@ -15,7 +15,6 @@ import pytest
 import redis
 
 from core.messages import FRAMES_GONE_S, FRAMES_KEPT, Keys
-from scenes.clip import write_clip
 from tests.headcount.conftest import free_port, write_site
 from tests.headcount.running_site import FIRST_READING_WITHIN_S, running_site
 from tests.waiting import wait_until
@@ -77,10 +76,9 @@ def replies(http: httpx.Client, camera: str) -> dict[str, bytes]:
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("weights")
 def test_no_picture_of_a_private_camera_is_anywhere_after_the_worker(
-    tmp_path: Path, redis_client: redis.Redis, redis_url: str
+    tmp_path: Path, clips: Path, redis_client: redis.Redis, redis_url: str
 ) -> None:
-    write_clip("plaza", tmp_path, 6.0)
-    source = str(tmp_path / "plaza.mp4")
+    source = str(clips / "plaza.mp4")
     cameras = [
         {"id": name, "source": source, "zones": [{"id": "all", "levels": {**LEVELS}}], **privacy}
         for name, privacy in ((OPEN, {}), (SHUT, {"privacy": "none"}))

@@ -18,7 +18,6 @@ from core.clock import Clock
 from core.messages import Keys
 from dashboard.metrics_processes import TOLD_OTHERWISE, UNKNOWN, parse_name
 from inference.peers import live_workers
-from scenes.clip import write_clip
 from tests.dashboard.feeder import COUNTERS
 from tests.headcount.conftest import environment, free_port, write_site
 from tests.headcount.http_receiver import HttpReceiver
@@ -26,15 +25,6 @@ from tests.headcount.running_site import FIRST_READING_WITHIN_S, Running, runnin
 from tests.waiting import wait_until
 
 LEVELS = {"unit": "persons", "watch": 1, "raise_after": "1s", "clear_after": "5s"}
-
-
-@pytest.fixture(scope="session")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six seconds of each scene."""
-    folder = tmp_path_factory.mktemp("clips")
-    for name in ("plaza", "concourse"):
-        write_clip(name, folder, 6.0)
-    return folder
 
 
 @pytest.fixture
@@ -96,7 +86,7 @@ def test_from_video_to_notification_and_nothing_left_behind(
             wait_until(lambda: receiver.notices, 30)
             (incident, *_) = running.get("/api/v1/incidents?open=true")
             assert incident["kind"] == "crowd"
-            assert missing_from(metrics(port)) == set()
+            wait_until(lambda: missing_from(metrics(port)) == set())  # by their next heartbeats
             key = f"incident {incident['id']} change"
             wait_until(lambda: any(key in str(notice) for notice in receiver.notices), 30)
             assert any(name.startswith("headcount-") for name in leftovers(short_folder))
