@@ -55,10 +55,10 @@ def write_site(folder: Path, **sections: Any) -> Path:
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six seconds of each scene."""
+    """Six seconds of each scene, small."""
     folder = tmp_path_factory.mktemp("clips")
     for name in ("plaza", "concourse"):
-        write_clip(name, folder, 6.0)
+        write_clip(name, folder, 6.0, width=480, height=270)
     return folder
 
 
