@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import hypothesis
 import pytest
 import redis
 import yaml
@@ -18,6 +19,10 @@ from tests.chromium import chromium
 from tests.postgresql import NoPostgresqlError, PostgresqlServer, postgresql_server
 
 REPOSITORY = Path(__file__).parent.parent
+# A busy machine is no defect, so no example has a deadline.
+hypothesis.settings.register_profile("headcount", deadline=None)
+hypothesis.settings.load_profile("headcount")
+
 NO_SKIP = os.environ.get("HEADCOUNT_NO_SKIP") == "1"
 
 

@@ -3,7 +3,7 @@ import random
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.history_blocks import LEVELS, RawValue, pack, unpack
@@ -33,7 +33,6 @@ def bits(value: RawValue) -> list[object]:
     return [struct.pack("<d", part) if isinstance(part, float) else part for part in value]
 
 
-@settings(deadline=None)
 @given(st.lists(values, min_size=1, max_size=70))
 def test_what_comes_out_is_what_went_in_to_the_last_bit(rows: list[RawValue]) -> None:
     assert [bits(row) for row in unpack(pack(rows))] == [bits(row) for row in rows]

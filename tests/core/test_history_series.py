@@ -249,9 +249,7 @@ def test_impossible_questions_are_refused(connection: Connection) -> None:
     assert series(connection, NOON, NOON, "1s") == []
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     offsets=st.sets(st.integers(0, 10 * MINUTE - 1), min_size=1, max_size=60),
     start=st.integers(0, 5 * MINUTE),
@@ -275,9 +273,7 @@ def test_rows_are_evenly_spaced_and_stay_within_what_was_read(
             assert row["count_mean"] <= row["count_max"] + 1e-9
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=st.lists(
         st.dictionaries(

@@ -275,7 +275,7 @@ def test_other_files_are_read_as_strictly_but_keep_variables(folder: Path) -> No
         load_yaml(path)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     key=st.sampled_from(["id", "source", "fps", "zones", "play", "age_limit", "transport", "x"]),
     value=st.recursive(

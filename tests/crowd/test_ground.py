@@ -32,7 +32,7 @@ def seen(by: Camera, places: Sequence[tuple[float, float]], height: float = 0.0)
     return project(by.plane_homography(height), np.array(places)) / [ASPECT, 1.0] + 0.5
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(3.5, 12), st.floats(20, 50), st.floats(0.7, 1.8), st.floats(-8, 8), st.booleans())
 def test_a_cameras_height_focal_length_and_heads_are_recovered(
     height: float, down: float, focal_length: float, roll: float, mirrored: bool

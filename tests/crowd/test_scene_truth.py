@@ -67,7 +67,7 @@ def calibrated(aspect: float) -> Ground:
     return Ground(given_ground.picture, given_ground.metres, aspect, 1.6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.1, 2)), max_size=30),
     st.sampled_from([(320, 180), (1280, 720), (1920, 1080)]),

@@ -34,7 +34,7 @@ def test_a_growing_crowd_is_told_before_the_level_is_raised() -> None:
     assert 20 < raised - at <= 240
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.floats(5, 70))
 def test_a_steady_crowd_with_noise_approaches_nothing(seed: int, people: float) -> None:
     assert told(noisy([people] * 600, 0.05, seed)) == []

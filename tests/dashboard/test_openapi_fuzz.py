@@ -79,7 +79,7 @@ def loaded(api: dict[str, Any]) -> Any:
     return schema.exclude(operation_id=list(STREAMS))
 
 
-REPEATABLE = settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None)
+REPEATABLE = settings(max_examples=EXAMPLES, derandomize=True, database=None)
 
 
 def counts(command: Command) -> Reply:

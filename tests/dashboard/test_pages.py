@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.broker import LocalBroker
 from core.history import History
@@ -94,9 +94,7 @@ def test_every_page_is_usable(
     for path in PAGES:
         page = open_page(visit, path)
         main = page.locator("[data-testid=stMain]")
-        if language == "ko":  # a page may stand before its words do
-            wait_until(lambda: KOREAN.search(main.evaluate(WORDS)), timeout_s=PATIENCE_MS / 1000)
-        words = main.evaluate(WORDS)
+        words = words_of(main, language)
         assert RAW_KEY.findall(words) == [], path
         assert (KOREAN.search(words) is not None) == (language == "ko"), path
         assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0, path
@@ -104,6 +102,16 @@ def test_every_page_is_usable(
     assert visit.errors == []
     assert visit.external() == []
     context.close()
+
+
+def words_of(main: Locator, language: str) -> str:
+    """All words of a page, once they stand; the frame of a page may be there before them."""
+
+    def drawn() -> str:
+        words = str(main.evaluate(WORDS))
+        return words if language != "ko" or KOREAN.search(words) else ""
+
+    return wait_until(drawn, timeout_s=PATIENCE_MS / 1000)
 
 
 def serious(page: Page) -> list[str]:

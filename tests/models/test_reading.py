@@ -34,7 +34,7 @@ def test_contours_alone_merge_heads_that_stand_close():
     assert read.contours < len(heads) / 4
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.floats(10, 118), st.floats(10, 118)), min_size=1, max_size=60),
     st.floats(0.3, 1.0),
