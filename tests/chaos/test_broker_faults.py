@@ -118,7 +118,9 @@ def test_what_a_dead_worker_had_taken_is_counted_by_the_next(bench: Bench) -> No
     for seq in range(1, 6):
         bench.put("tape", seq, captured_at=start + seq * 100, must_count=True)
     settings = [recorded_camera("tape")]
-    dead = RecordedFrames(bench.client, bench.keys, settings, "dead", 10_000, bench.count)
+    dead = RecordedFrames(
+        bench.client, bench.client, bench.keys, settings, "dead", 10_000, bench.count
+    )
     dead.create_groups()
     assert len(dead.take(3, workers=1)) == 3  # taken, never acknowledged
     stream = bench.keys.frames("tape")
