@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,19 @@ class Place:
 
     def wait_stored(self) -> None:
         wait_until(lambda: any(row.at == self.at for row in self.rows(zone_states)), WITHIN_S, 0.05)
+
+    def stopped_while_idle(self, pid: int) -> bool:
+        """Stops a process, unless it is in a transaction, whose lock nobody could then get past."""
+        os.kill(pid, signal.SIGSTOP)
+        path = self.loaded.site.history.url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+                return False
+            database.execute("ROLLBACK")
+            return True
 
     def wait_settled(self) -> None:
         wait_until(lambda: all(row.sent_at for row in self.rows(outbox)), WITHIN_S, 0.05)
@@ -169,7 +183,7 @@ def test_an_owner_that_was_stopped_and_replaced_writes_nothing_when_it_goes_on(
         place.wait_stored()
         assert place.owner() == "elsewhere/1/1"
         stack.enter_context(alerts(place, redis_url, "2"))
-        os.kill(first.pid, signal.SIGSTOP)
+        wait_until(lambda: place.stopped_while_idle(first.pid), WITHIN_S)
         place.publish(*[50.0] * 5)
         place.wait_stored()  # by the second, once the first one's lease has run out
         assert place.owner() == "elsewhere/2/1"

@@ -196,7 +196,7 @@ def test_what_check_refuses_cannot_be_saved(page: Page, station: Station) -> Non
 def test_a_file_edited_by_hand_is_offered_and_an_older_version_restored(
     page: Page, station: Station
 ) -> None:
-    text = station.path.read_text()
+    text, version = station.path.read_text(), load_site(station.path).version
     station.path.write_text(text.replace("id: hall", "id: hall\n    name: Great hall"))
     page.goto(f"{station.address}/setup")
     expect(page.get_by_text("was edited by hand")).to_be_visible()
@@ -207,7 +207,8 @@ def test_a_file_edited_by_hand_is_offered_and_an_older_version_restored(
     expect(page.get_by_text("The file was loaded")).to_be_visible()
     expect(page.get_by_text("Great hall").first).to_be_visible()
     page.get_by_text("Versions").click()
-    page.get_by_role("button", name="Restore this version").first.click()
+    earlier = page.locator("[class*='st-key-version-']", has_text=version)
+    earlier.get_by_role("button", name="Restore this version").first.click()
     expect(page.get_by_text("was restored")).to_be_visible()
     assert station.path.read_text() == text
 
