@@ -64,7 +64,7 @@ bench: $(STAMP)
 	$(BIN)/headcount doctor
 
 screenshot: $(STAMP)
-	$(BIN)/python docs/screenshot.py
+	$(BIN)/python -m docs.screenshot
 
 clean:
 	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

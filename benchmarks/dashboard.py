@@ -1,6 +1,6 @@
 """How much memory the dashboard takes while people look at it: a line per minute, then the trend.
 
-python benchmarks/dashboard.py --minutes 60 --viewers 8 --clips FOLDER_OF_THE_DEMO
+python -m benchmarks.dashboard --minutes 60 --viewers 8 --clips FOLDER_OF_THE_DEMO
 
 Each viewer does what the wall does in a browser: it holds the event stream and fetches each
 new picture, at most four at a time; every minute it also opens a page, as people do.

@@ -1,7 +1,7 @@
 """Takes the pictures of the documents with a real browser.
 
-python docs/screenshot.py               the README's wall: the demo, counted live
-python docs/screenshot.py --pages       every page, of a staged site (tests/dashboard/staging.py)
+python -m docs.screenshot               the README's wall: the demo, counted live
+python -m docs.screenshot --pages       every page, of a staged site (tests/dashboard/staging.py)
 
 The second needs the demo's clips, which the first renders.
 """
