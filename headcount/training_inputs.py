@@ -103,13 +103,8 @@ def recipe_of(config: Path) -> dict[str, Any]:
 
 
 def crops_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What `fit` needs of a recipe: the crops' size, number and condition."""
-    return {
-        "crop": recipe["crop"],
-        "batch": recipe["batch"],
-        "native": recipe.get("native", 0.0),
-        "damaged": recipe.get("damaged", 1.0),
-    }
+    """What `fit` needs of a recipe: the crops' size, number and, where it says, condition."""
+    return {key: recipe[key] for key in ("crop", "batch", "native", "damaged") if key in recipe}
 
 
 def network_of(config: Path) -> NetworkConfig:

@@ -10,7 +10,7 @@ from headcount.training_inputs import RECIPE, crops_of, recipe_of
 
 def test_the_shipped_recipe_is_read():
     crops = crops_of(recipe_of(RECIPE))
-    assert crops["crop"] == 256
+    assert crops["crop"] == 384
     assert 0 < crops["native"] < 1
     assert 0 < crops["damaged"] < 1
 
