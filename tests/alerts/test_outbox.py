@@ -94,12 +94,12 @@ class Desk:
         self.book = IncidentBook(self.site)
         self.sender = self.new_sender()
 
-    def new_sender(self, send: Send | None = None) -> Outbox:
+    def new_sender(self, send: Send | None = None, owner: str = "elsewhere/1/1") -> Outbox:
         return Outbox(
             self.history,
             self.site.alerts.channels,
             self.clock,  # type: ignore[arg-type]
-            "elsewhere/1/1",
+            owner,
             self.tally,  # type: ignore[arg-type]
             send or self.receive,
             lambda incident, camera: Path(f"/{incident}/{camera}.jpg"),
@@ -341,14 +341,7 @@ def test_a_missing_worker_is_an_incident_of_the_site(desk: Desk) -> None:
 
 def test_one_process_sends_at_a_time(desk: Desk) -> None:
     desk.sender.send_due()
-    second = Outbox(
-        desk.history,
-        desk.site.alerts.channels,
-        desk.clock,  # type: ignore[arg-type]
-        "elsewhere/2/1",
-        desk.tally,  # type: ignore[arg-type]
-        desk.receive,
-    )
+    second = desk.new_sender(owner="elsewhere/2/1")
     desk.event("raised", "warning", "normal")
     assert second.send_due() == 0
     assert desk.sender.send_due() == 1
@@ -370,14 +363,7 @@ def test_a_crash_between_delivery_and_marking_repeats_the_notice_with_its_key(de
 
 
 def test_what_another_process_sent_meanwhile_is_not_sent_again(desk: Desk) -> None:
-    other = Outbox(
-        desk.history,
-        desk.site.alerts.channels,
-        desk.clock,  # type: ignore[arg-type]
-        "elsewhere/2/1",
-        desk.tally,  # type: ignore[arg-type]
-        desk.receive,
-    )
+    other = desk.new_sender(owner="elsewhere/2/1")
 
     def take_long(to: Channel, notice: Notice, picture: Path | None) -> str | None:
         desk.clock.now += 2 * MINUTE
