@@ -14,6 +14,7 @@ from headcount.finetune import finetune, label
 from headcount.training_inputs import (
     NETWORK,
     RECIPE,
+    CropsOption,
     DataOption,
     MinutesOption,
     NetworkOption,
@@ -47,6 +48,7 @@ def autoencoder(
     minutes: MinutesOption = 10.0,
     config: RecipeOption = RECIPE,
     network: NetworkOption = NETWORK,
+    crops: CropsOption = None,
     resume: ResumeOption = False,
     seed: SeedOption = 0,
 ) -> None:
@@ -67,6 +69,7 @@ def autoencoder(
         batch=AUTOENCODER_BATCH,
         seed=seed,
         resume=resume,
+        crops=crops,
         squash=sizes.squash is not None,
     )
 
@@ -78,6 +81,7 @@ def regressor(
     minutes: MinutesOption = 60.0,
     config: RecipeOption = RECIPE,
     network: NetworkOption = NETWORK,
+    crops: CropsOption = None,
     resume: ResumeOption = False,
     seed: SeedOption = 0,
     mcnn: Argument[
@@ -100,6 +104,7 @@ def regressor(
         sets,
         seed=seed,
         resume=resume,
+        crops=crops,
         **crops_of(recipe),
     )
 
@@ -122,6 +127,7 @@ def diffusion(
     minutes: MinutesOption = 60.0,
     config: RecipeOption = RECIPE,
     network: NetworkOption = NETWORK,
+    crops: CropsOption = None,
     resume: ResumeOption = False,
     seed: SeedOption = 0,
 ) -> None:
@@ -152,6 +158,7 @@ def diffusion(
         sets,
         seed=seed,
         resume=resume,
+        crops=crops,
         squash=sizes.squash is not None,
         **crops_of(recipe) | ({"crop": sizes.squash} if sizes.squash else {}),
     )

@@ -32,6 +32,9 @@ DataOption = Argument[
 ]
 OutOption = Argument[Path, typer.Option("--out", help="Folder of the run.")]
 MinutesOption = Argument[float, typer.Option("--minutes", min=0.1, help="Budget of the run.")]
+CropsOption = Argument[
+    int | None, typer.Option("--crops", min=1, help="End after so many crops, for comparisons.")
+]
 ResumeOption = Argument[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")]
 RecipeOption = Argument[Path, typer.Option("--config", help="The training recipe (YAML).")]
 NetworkOption = Argument[Path, typer.Option("--network", help="Sizes of the network (YAML).")]
@@ -39,7 +42,7 @@ SeedOption = Argument[int, typer.Option("--seed", help="Of weights and crops.")]
 RECIPE = CONFIGS / "training" / "tiny.yaml"
 NETWORK = CONFIGS / "models" / "tiny.yaml"
 RECIPE_KEYS = {"batch", "crop", "shares", "native", "damaged"}
-SCENES, SCENE_SIDE = 240, 448  # rendered pictures and their side in pixels
+SCENES, SCENE_SIDE = 320, 448  # rendered pictures and their side in pixels
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -155,8 +158,10 @@ def fit(
     scales: Mapping[str, tuple[float, float]] | None = None,
     native: float = 0.0,
     damaged: float = 1.0,
+    crops: int | None = None,
 ) -> None:
     """Trains until the budget is used; prints how it goes."""
+    run.crops = crops
     if resume and run.resume():
         console.print(f"resumed at {run.progress.seconds / 60:.1f} minutes")
     console.print(f"decoding {sum(map(len, sets.train.values()))} pictures")

@@ -1,5 +1,8 @@
 """The first stage: a VQ-regularised autoencoder of crowd maps, z = E(x) and x_hat = D(z).
 
+Without a codebook it is KL-regularised, the other first stage of latent diffusion (Rombach et al.,
+CVPR 2022): the encoder gives a Gaussian of latents that is drawn a little towards N(0, 1).
+
 Downsampling is f = 4 as in the paper, by pixel-unshuffle, so that the encoder loses nothing by
 striding and tens of thousands of parameters are enough.
 """
@@ -14,6 +17,8 @@ from torch import Tensor, nn
 
 FACTOR = 4  # f: pixels of the map per latent position
 CODEBOOK_DECAY = 0.99
+COMMITMENT_WEIGHT = 0.25
+KL_WEIGHT = 1e-4  # a millionth of the reconstruction's, as there
 SHARPNESS = 20.0  # of the softplus that keeps maps positive
 
 
@@ -66,12 +71,24 @@ class VectorQuantiser(nn.Module):
         self.codebook.copy_(self.sums / self.usage[:, None])
 
 
+def gaussian_sample(moments: Tensor) -> tuple[Tensor, Tensor]:
+    """A latent of the Gaussian with these moments, and the Gaussian's KL divergence from N(0, 1).
+
+    Args:
+        moments: (N, 2d, h, w), the means and the logarithms of the variances.
+    """
+    mean, log_variance = moments.chunk(2, dim=1)
+    log_variance = log_variance.clamp(-30, 20)
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+    return mean + (0.5 * log_variance).exp() * torch.randn_like(mean), divergence
+
+
 class CrowdMapAutoencoder(nn.Module):
     """E, the codebook and D.
 
     Args:
         channels: d, of the latent.
-        codes: of the codebook.
+        codes: of the codebook; 0 for KL instead of VQ.
         width: of the hidden layers.
         map_channels: equal channels of a map (three in the paper); the decoder's are averaged.
     """
@@ -84,15 +101,16 @@ class CrowdMapAutoencoder(nn.Module):
     ) -> None:
         super().__init__()
         self.map_channels = map_channels
+        self.channels = channels
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(FACTOR),
             nn.Conv2d(map_channels * FACTOR**2, width, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(width, width, 3, padding=1),
             nn.SiLU(),
-            nn.Conv2d(width, channels, 1),
+            nn.Conv2d(width, channels if codes else 2 * channels, 1),
         )
-        self.quantiser = VectorQuantiser(codes, channels)
+        self.quantiser = VectorQuantiser(codes, channels) if codes else None
         self.decoder = nn.Sequential(
             nn.Conv2d(channels, width, 3, padding=1),
             nn.SiLU(),
@@ -111,22 +129,30 @@ class CrowdMapAutoencoder(nn.Module):
         return (z - self.latent_mean) / self.latent_std
 
     def latent(self, x: Tensor) -> Tensor:
-        """z = E(x) as it comes, (N, 1, H, W) to (N, d, H/4, W/4)."""
-        z: Tensor = self.encoder(x.expand(-1, self.map_channels, -1, -1))
-        return z
+        """z = E(x) as it comes, (N, 1, H, W) to (N, d, H/4, W/4); with KL, the mean."""
+        return self._encoded(x)[:, : self.channels]
 
     def decode(self, z: Tensor, *, quantise: bool = False) -> Tensor:
         """The crowd map of a centred and scaled latent: (N, d, h, w) to (N, 1, 4h, 4w)."""
         raw = z * self.latent_std + self.latent_mean
-        if quantise:
+        if quantise and self.quantiser is not None:
             raw = self.quantiser(raw).latent
         return self._to_map(raw)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruction with codes, reconstruction without, and the commitment loss."""
-        z = self.latent(x)
-        quantised = self.quantiser(z)
-        return self._to_map(quantised.latent), self._to_map(z), quantised.commitment
+        """Reconstruction of the regularised latent and of z itself, and the regulariser's loss."""
+        encoded = self._encoded(x)
+        if self.quantiser is None:
+            sample, divergence = gaussian_sample(encoded)
+            mean = encoded[:, : self.channels]
+            return self._to_map(sample), self._to_map(mean), KL_WEIGHT * divergence
+        quantised = self.quantiser(encoded)
+        commitment = COMMITMENT_WEIGHT * quantised.commitment
+        return self._to_map(quantised.latent), self._to_map(encoded), commitment
+
+    def _encoded(self, x: Tensor) -> Tensor:
+        encoded: Tensor = self.encoder(x.expand(-1, self.map_channels, -1, -1))
+        return encoded
 
     def _to_map(self, raw: Tensor) -> Tensor:
         # Softplus: an empty place decodes to nothing instead of to a small offset, which summed

@@ -25,7 +25,7 @@ class NetworkConfig:
     conditioner_blocks: tuple[int, int] = (1, 3)
     conditioner_dilations: tuple[int, ...] = (1, 2, 4, 2)
     latent_channels: int = 4
-    codes: int = 1024
+    codes: int = 1024  # of the codebook; 0 regularises the latent by KL instead of VQ
     autoencoder_width: int = 64
     denoiser_widths: tuple[int, int, int] = (32, 40, 48)
     latent_scale: float = 0.3  # b: the diffusion works on unit-variance latents times b

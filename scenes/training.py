@@ -1,7 +1,8 @@
 """Random pictures of random crowds for training: variety before beauty.
 
 Cameras from a few metres to a mast, heads of about 4 to 100 pixels, day and night, crowds of up to
-six people on a square metre, groups, lone walkers, and empty places full of round things.
+six people on a square metre, groups, lone walkers, empty places full of round things, and clutter
+that is no place at all.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from scenes import pool, textures
 from scenes.backdrop import Wall, paint_ground, paint_wall, sky, stain
 from scenes.camera import Camera
+from scenes.clutter import clutter
 from scenes.compose import (
     Figure,
     Picture,
@@ -30,7 +32,8 @@ from scenes.objects import KINDS, random_colours
 from scenes.solids import Bytes
 
 HEAD_HEIGHT = 0.23  # metres from chin to crown
-EMPTY_SHARE = 0.2
+EMPTY_SHARE = 0.15
+CLUTTER_SHARE = 0.2
 SMALLEST_HEAD = 3.0  # pixels: nobody is placed where heads would be smaller
 MOST_PEOPLE = 300
 Floats = NDArray[np.float64]
@@ -63,6 +66,9 @@ def training_picture(
         raise ValueError(f"size {size} is too small; 64 x 64 is the least")
     camera = _random_camera(rng, width, height)
     light = _random_light(rng)
+    if rng.random() < CLUTTER_SHARE:
+        nobody = np.zeros((0, 2), np.float32)
+        return _photograph(rng, clutter(rng, size), camera, light), nobody
     image, walls = _backdrop(rng, camera, light)
     people = np.zeros((0, 2)) if rng.random() < EMPTY_SHARE else _people_places(rng, camera)
     people = _before_walls(people, walls)

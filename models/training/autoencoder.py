@@ -51,16 +51,16 @@ def _laplacian(x: Tensor) -> Tensor:
 
 
 def autoencoder_loss(module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """Reconstruction with and without codes, curvature, people in blocks, and commitment."""
+    """Reconstruction with and without codes, curvature, people in blocks, and the regulariser."""
     height, width = batch.pictures.shape[2:]
     x = map_batch(batch.heads, height, width).to(next(module.parameters()).device)
-    quantised, direct, commitment = module(x)
+    quantised, direct, regulariser = module(x)
     reconstruction = F.mse_loss(quantised, x) + F.mse_loss(direct, x)
     edges = F.mse_loss(_laplacian(quantised), _laplacian(x))
     edges = edges + F.mse_loss(_laplacian(direct), _laplacian(x))
     blocks = block_error(quantised, x) + block_error(direct, x)
-    loss = 100 * reconstruction + 20 * edges + 0.3 * blocks + 0.25 * commitment
-    return loss, {"reconstruction": reconstruction.item(), "commitment": commitment.item()}
+    loss = 100 * reconstruction + 20 * edges + 0.3 * blocks + regulariser
+    return loss, {"reconstruction": reconstruction.item(), "regulariser": regulariser.item()}
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,13 @@ class TrainingRun:
         groups: parameter groups with their learning rates at the start of the cosine.
         validate: called with the EMA copy of the module, returns named figures; ``score`` is
             minimised. Called every ``validate_every_s`` and at the end.
+
+    Attributes:
+        crops: ends the run earlier, after so many crops. Runs are compared at an equal number of
+            them, since a shared machine's speed changes.
     """
+
+    crops: int | None = None
 
     def __init__(
         self,
@@ -111,7 +117,7 @@ class TrainingRun:
             if now - last_saved > CHECKPOINT_EVERY_S:
                 self.save()
                 last_saved = now
-            if self.progress.seconds >= self.budget_s:
+            if self._done() >= 1:
                 break
         self._validate()
         self.save()
@@ -163,8 +169,13 @@ class TrainingRun:
     def _parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimiser.param_groups for p in group["params"]]
 
+    def _done(self) -> float:
+        """The share of the budget that is used, of minutes or of crops."""
+        minutes = self.progress.seconds / self.budget_s
+        return max(minutes, self.progress.crops / self.crops) if self.crops else minutes
+
     def _set_rates(self) -> None:
-        done = min(1.0, self.progress.seconds / self.budget_s)
+        done = min(1.0, self._done())
         warm = min(1.0, (self.progress.step + 1) / WARM_UP_STEPS)
         factor = warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         for group, rate in zip(self.optimiser.param_groups, self.initial_rates, strict=True):
@@ -187,7 +198,7 @@ class TrainingRun:
         row |= {name: float(f"{value:.5g}") for name, value in figures.items()}
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
-        left = max(0.0, self.budget_s - p.seconds) / 60
+        left = p.seconds / 60 * max(0.0, 1 / max(self._done(), 1e-9) - 1)
         text = "  ".join(f"{name} {value}" for name, value in row.items())
         self.console.print(f"{text}  ({left:.0f} min left)", highlight=False, soft_wrap=True)
 

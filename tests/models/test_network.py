@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.distributions import Normal, kl_divergence
 
 from core.site_file import load_yaml
-from models.autoencoder import CrowdMapAutoencoder
+from models.autoencoder import CrowdMapAutoencoder, gaussian_sample
 from models.conditioner import Conditioner, normalise
 from models.denoiser import CrossAttention
 from models.diffusion import T, add_noise, predicted_z_0
@@ -58,8 +59,9 @@ def test_tiny_is_tiny(network):
     assert sum(p.numel() for p in network.parameters()) <= 1_500_000
 
 
-def test_the_autoencoder_keeps_shapes_and_positive_maps():
-    autoencoder = CrowdMapAutoencoder()
+@pytest.mark.parametrize("codes", [16, 0], ids=["VQ", "KL"])
+def test_the_autoencoder_keeps_shapes_and_positive_maps(codes):
+    autoencoder = CrowdMapAutoencoder(codes=codes)
     x = torch.rand(2, 1, 64, 96)
     z = autoencoder.encode(x)
     assert z.shape == (2, 4, 16, 24)
@@ -67,6 +69,16 @@ def test_the_autoencoder_keeps_shapes_and_positive_maps():
         x_hat = autoencoder.decode(z, quantise=quantise)
         assert x_hat.shape == x.shape
         assert (x_hat >= 0).all()
+
+
+def test_the_divergence_is_that_of_the_distributions():
+    """Against torch's own; the samples have the moments they were asked for."""
+    mean = torch.randn(2, 4, 64, 64)
+    log_variance = torch.full_like(mean, -1.0)
+    sample, divergence = gaussian_sample(torch.cat([mean, log_variance], dim=1))
+    asked = Normal(mean, (0.5 * log_variance).exp())
+    torch.testing.assert_close(divergence, kl_divergence(asked, Normal(0.0, 1.0)).mean())
+    assert ((sample - mean).std() - asked.stddev.mean()).abs() < 0.02
 
 
 def test_an_unknown_size_of_the_network_is_refused():

@@ -125,6 +125,16 @@ def test_training_lowers_the_loss_and_goes_on_after_being_cut_off(tmp_path, sour
     assert (tmp_path / "best.safetensors").is_file()
 
 
+def test_a_run_ends_after_the_crops_it_may_see(tmp_path, source):
+    run = make_run(tmp_path, minutes=60)
+    run.crops = 24
+    batches = BatchStream(source, 8, seed=0)
+    run.fit(batches, regressor_loss)
+    batches.close()
+    assert run.progress.crops == 24
+    assert run.optimiser.param_groups[0]["lr"] < 3e-3
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path, source):
     run = make_run(tmp_path)
     batches = BatchStream(source, 2, seed=0)

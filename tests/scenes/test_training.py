@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -55,10 +56,22 @@ def test_pictures_differ_in_brightness(pictures: list[tuple[Bytes, NDArray[np.fl
 
 def test_an_empty_place_has_things_but_no_heads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "EMPTY_SHARE", 1.0)
+    monkeypatch.setattr(training, "CLUTTER_SHARE", 0.0)
     for seed in range(10):
         image, heads = training_picture(np.random.default_rng(seed), SIZE)
         assert heads.shape == (0, 2)
         assert image.std() > 0
+
+
+def test_clutter_is_busy_and_nobody_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CLUTTER_SHARE", 1.0)
+    edges = []
+    for seed in range(20):
+        image, heads = training_picture(np.random.default_rng(seed), SIZE)
+        assert heads.shape == (0, 2)
+        assert image.shape == (160, 192, 3)
+        edges.append(cv2.Laplacian(image, cv2.CV_64F).std())
+    assert np.median(edges) > 15
 
 
 def test_too_small_a_picture_is_refused() -> None:
