@@ -41,28 +41,30 @@ class MapReading(NamedTuple):
     split: int  # people by contours split at maxima, a maximum with the mass of several counted so
 
 
-def read_map(x: Map, settings: ReadingSettings) -> MapReading:
+def read_map(x: Map, settings: ReadingSettings, sigma: float = SIGMA) -> MapReading:
     """Heads and counts of a crowd map.
 
     Args:
         x: (H, W) crowd map, kernels of peak 1.
         settings: thresholds.
+        sigma: of the map's kernels, pixels; other values are for ablations.
 
     Returns:
         Heads whose weights are the map's mass around them: they sum to ``masked_mass``.
     """
     x = np.maximum(x, 0.0, dtype=np.float32)
-    mass = float(x.sum()) / KERNEL_SUM
+    kernel_sum = KERNEL_SUM * (sigma / SIGMA) ** 2
+    mass = float(x.sum()) / kernel_sum
     mask = adaptive_threshold(x, settings)
     contours, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
     peaks = _maxima(x, mask, settings)
-    masked = np.where(_near(mask), x, 0.0).astype(np.float32)
-    masked_mass = float(masked.sum()) / KERNEL_SUM
+    masked = np.where(_near(mask, sigma), x, 0.0).astype(np.float32)
+    masked_mass = float(masked.sum()) / kernel_sum
     if len(peaks) == 0:
         return MapReading(np.zeros((0, 3), np.float32), mass, 0.0, len(contours), 0)
-    weights = _mass_around(masked, peaks)
+    weights = _mass_around(masked, peaks) / np.float32(kernel_sum)
     centres = _sub_pixel(x, peaks)
     heads = np.concatenate([centres, weights[:, None]], axis=1).astype(np.float32)
     # Two heads closer than the map resolves share a maximum, and its mass tells.
@@ -82,9 +84,9 @@ def regions_above(x: Map, threshold: float) -> int:
     return int(count) - 1
 
 
-def _near(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _near(mask: NDArray[np.bool_], sigma: float) -> NDArray[np.bool_]:
     """The mask grown by two sigma, so that it holds the skirts of the kernels in it."""
-    radius = round(2 * SIGMA)
+    radius = round(2 * sigma)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     return cv2.dilate(mask.astype(np.uint8), kernel).astype(bool)
 
@@ -103,7 +105,7 @@ def _maxima(x: Map, mask: NDArray[np.bool_], settings: ReadingSettings) -> NDArr
 
 
 def _mass_around(masked: Map, peaks: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(N,) people: each pixel's mass goes to its nearest maximum."""
+    """(N,) sums of the map: each pixel's goes to its nearest maximum."""
     seeds = np.ones(masked.shape, np.uint8)
     seeds[peaks[:, 0], peaks[:, 1]] = 0
     _, labels = cv2.distanceTransformWithLabels(
@@ -111,7 +113,7 @@ def _mass_around(masked: Map, peaks: NDArray[np.int64]) -> NDArray[np.float32]:
     )
     sums = np.bincount(labels.ravel(), weights=masked.ravel())
     order = labels[peaks[:, 0], peaks[:, 1]]
-    return np.asarray(sums[order] / KERNEL_SUM, np.float32)
+    return np.asarray(sums[order], np.float32)
 
 
 def _sub_pixel(x: Map, peaks: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -1,0 +1,62 @@
+"""Prints what finetuning on twenty labelled frames of a camera does, and what it makes forget.
+
+    python -m benchmarks.finetune_mall DATA OUT [--minutes 6] [--without-data]
+
+Adapts the weights to Mall with frames 5, 15, ... 195, and measures them before and after on every
+tenth of frames 400 to 799 and on every fourth test picture of ShanghaiTech.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.camera_sets import mall_heads, write_set
+
+LABELLED, UNSEEN = range(5, 200, 10), range(400, 800, 10)
+THINNED = 4  # every so manieth picture of ShanghaiTech
+
+
+def headcount(*arguments: str | Path) -> str:
+    """What a command of Headcount prints."""
+    command = [sys.executable, "-m", "headcount", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    return done.stdout
+
+
+def parts_of(data: Path, weights: str | Path, every: int = 1) -> dict[str, Any]:
+    options = ["--weights", weights, "--every", str(every), "--json"]
+    parts: dict[str, Any] = json.loads(headcount("evaluate", "--data", data, *options))["parts"]
+    return parts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path, help="folder for the frames and the weights")
+    parser.add_argument("--minutes", type=float, default=6.0)
+    parser.add_argument("--without-data", action="store_true", help="rehearse on scenes alone")
+    arguments = parser.parse_args()
+    videos = arguments.data / "videos"
+    video, heads = videos / "mall_train_640x480.mp4", mall_heads(videos / "mall_train_heads.csv")
+    labelled, unseen = arguments.out / "labelled", arguments.out / "unseen"
+    write_set(video, heads, LABELLED, labelled)
+    write_set(video, heads, UNSEEN, unseen)
+    adapted = arguments.out / "mall.safetensors"
+    rehearsal = [] if arguments.without_data else ["--data", arguments.data]
+    budget = ["--minutes", str(arguments.minutes)]
+    headcount("train", "finetune", "--camera-data", labelled, "--out", adapted, *budget, *rehearsal)
+    print("| | Mall, frames 400 to 799 | bias | F1 at 8 px | A | B |\n|---|---|---|---|---|---|")
+    for name, weights in (("before", "tiny"), ("after", adapted)):
+        (mall,) = parts_of(unseen, weights).values()
+        others = parts_of(arguments.data / "shanghaitech", weights, THINNED).values()
+        cells = [f"{mall['mae']:.1f}", f"{mall['bias']:+.1f}", f"{mall['f1']['8']:.2f}"]
+        print(f"| {name} | {' | '.join(cells + [f'{part["mae"]:.1f}' for part in others])} |")
+
+
+if __name__ == "__main__":
+    main()
