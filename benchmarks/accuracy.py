@@ -18,8 +18,8 @@ from typing import Any
 WEIGHTS = "--weights tiny"
 PAPER = "--network configs/models/paper.yaml --run runs/paper_concat"
 CROSS = "--network configs/models/paper-cross-attention.yaml --run runs/paper_cross"
-TINY = "--run runs/tiny_concat"
-TINY_CROSS = "--network configs/models/tiny-cross-attention.yaml --run runs/tiny_cross"
+SMALL = "--run runs/small"
+CROSS_ATTENTION = "--network configs/models/tiny-cross-attention.yaml"
 
 # title, options, pictures are thinned by this factor more, the way of counting that is shown
 ROWS: tuple[tuple[str, str, int, str], ...] = (
@@ -38,12 +38,15 @@ ROWS: tuple[tuple[str, str, int, str], ...] = (
     ("one global threshold, contours", WEIGHTS, 1, "fixed_threshold"),
     ("adaptive threshold, contours", WEIGHTS, 1, "contours"),
     ("adaptive threshold, contours split at maxima", WEIGHTS, 1, "split"),
-    ("equal small budget: concatenation", TINY, 1, "mass"),
-    ("equal small budget: cross-attention", TINY_CROSS, 1, "mass"),
+    ("8,000 crops: concatenation", f"{SMALL}/concatenation", 1, "mass"),
+    ("8,000 crops: cross-attention", f"{CROSS_ATTENTION} {SMALL}/cross_attention", 1, "mass"),
+    ("8,000 crops: KL", f"--network configs/models/tiny-kl.yaml {SMALL}/kl", 1, "mass"),
+    ("8,000 crops: no scaling", f"{SMALL}/unscaled", 1, "mass"),
+    ("8,000 crops: no rendered scenes", f"{SMALL}/without_scenes", 1, "mass"),
+    ("8,000 crops: plain regressor", f"--regressor {SMALL}/regressor", 1, "regressor"),
+    ("8,000 crops: MCNN", f"--mcnn {SMALL}/mcnn", 1, "regressor"),
     ("the paper's model, small budget, concatenation", f"{PAPER} --steps 50", 2, "contours"),
     ("the paper's model, small budget, cross-attention", f"{CROSS} --steps 50", 2, "contours"),
-    ("equal small budget: plain regressor", "--regressor --run runs/control", 1, "regressor"),
-    ("equal small budget: MCNN", "--mcnn --run runs/mcnn", 1, "regressor"),
 )
 
 

@@ -55,7 +55,8 @@ def main() -> None:
         (mall,) = parts_of(unseen, weights).values()
         others = parts_of(arguments.data / "shanghaitech", weights, THINNED).values()
         cells = [f"{mall['mae']:.1f}", f"{mall['bias']:+.1f}", f"{mall['f1']['8']:.2f}"]
-        print(f"| {name} | {' | '.join(cells + [f'{part["mae"]:.1f}' for part in others])} |")
+        cells += [f"{part['mae']:.1f}" for part in others]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
