@@ -3,7 +3,9 @@
 The paper binarises the map against the statistics of each neighbourhood, because generated maps
 keep residual noise that a sum counts and a global threshold trips over, and takes each contour for
 a person. Where people stand close a contour holds several, so here a contour is also split at its
-maxima, and each head carries the mass of the map around it as its weight.
+maxima, and each head carries the mass of the map around it as its weight. The paper's other open
+problem is a near, large head that gets several dots: maxima that only together have the mass of a
+person are one head.
 """
 
 from __future__ import annotations
@@ -14,8 +16,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from models.crowd_map import KERNEL_SUM, SIGMA
+
+ONE_PERSON = 1.2  # people: what maxima that are one head weigh at most together
 
 Map = NDArray[np.float32]
 
@@ -28,6 +33,7 @@ class ReadingSettings:
     offset: float = 0.03  # how far above the local mean, in kernel peaks
     smoothing: float = 0.7  # sigma of the smoothing before maxima are sought, pixels
     spacing: int = 3  # two maxima are at least so many pixels apart (odd)
+    joining: float = 10.0  # pixels within which maxima with one person's mass are one head
     fixed_threshold: float = 0.3  # in kernel peaks; of the ablation without a local mean alone
 
 
@@ -65,10 +71,10 @@ def read_map(x: Map, settings: ReadingSettings, sigma: float = SIGMA) -> MapRead
     if len(peaks) == 0:
         return MapReading(np.zeros((0, 3), np.float32), mass, 0.0, len(contours), 0)
     weights = _mass_around(masked, peaks) / np.float32(kernel_sum)
-    centres = _sub_pixel(x, peaks)
-    heads = np.concatenate([centres, weights[:, None]], axis=1).astype(np.float32)
+    heads = np.concatenate([_sub_pixel(x, peaks), weights[:, None]], axis=1).astype(np.float32)
+    heads = joined(heads, settings.joining * sigma)
     # Two heads closer than the map resolves share a maximum, and its mass tells.
-    split = int(np.maximum(1, np.rint(weights)).sum())
+    split = int(np.maximum(1, np.rint(heads[:, 2])).sum())
     return MapReading(heads, mass, masked_mass, len(contours), split)
 
 
@@ -82,6 +88,37 @@ def regions_above(x: Map, threshold: float) -> int:
     """Number of connected regions above one threshold everywhere: what adaptivity is against."""
     count, _ = cv2.connectedComponents((x > threshold).astype(np.uint8), connectivity=8)
     return int(count) - 1
+
+
+def joined(heads: NDArray[np.float32], within: float) -> NDArray[np.float32]:
+    """Heads of which neighbours that together weigh no more than one person are one, (M, 3).
+
+    The nearest are joined first; a joined head stands at the centre of its mass.
+
+    Args:
+        heads: (N, 3) x, y in pixels, weight in people.
+        within: pixels.
+    """
+    pairs = cKDTree(heads[:, :2]).query_pairs(within, output_type="ndarray")
+    pairs = pairs[heads[pairs, 2].sum(axis=1) <= ONE_PERSON]
+    distances = np.linalg.norm(heads[pairs[:, 0], :2] - heads[pairs[:, 1], :2], axis=1)
+    of, mass = list(range(len(heads))), heads[:, 2].tolist()
+
+    def whole(part: int) -> int:
+        while of[part] != part:
+            part = of[part]
+        return part
+
+    for one, other in pairs[np.argsort(distances, kind="stable")].tolist():
+        first, second = whole(one), whole(other)
+        if first != second and mass[first] + mass[second] <= ONE_PERSON:
+            of[second] = first
+            mass[first] += mass[second]
+    wholes, index = np.unique([whole(part) for part in of], return_inverse=True)
+    weights = np.bincount(index, heads[:, 2])
+    shares = heads[:, 2] / np.maximum(weights[index], 1e-9)
+    x, y = (np.bincount(index, shares * heads[:, axis], len(wholes)) for axis in (0, 1))
+    return np.stack([x, y, weights], axis=1).astype(np.float32)
 
 
 def _near(mask: NDArray[np.bool_], sigma: float) -> NDArray[np.bool_]:

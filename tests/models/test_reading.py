@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from models.crowd_map import crowd_map
-from models.reading import ReadingSettings, read_map, regions_above
+from models.reading import ONE_PERSON, ReadingSettings, joined, read_map, regions_above
 
 SHARP = ReadingSettings(offset=0.05, smoothing=0.0, spacing=3)
 
@@ -51,6 +54,37 @@ def test_heads_are_placed_to_a_fraction_of_a_pixel():
     read = read_map(crowd_map(truth, 64, 128), SHARP)
     found = read.heads[np.argsort(read.heads[:, 0]), :2]
     assert np.abs(found - truth).max() < 0.35
+
+
+def test_a_large_head_that_gets_several_dots_is_one_head():
+    """A near head whose place is unsure: its mass lies in three maxima."""
+    near = crowd_map(np.array([[40.0, 40.0], [45.0, 43.0], [38.0, 46.0]]), 96, 192)
+    x = near * np.float32(1 / 3) + crowd_map(np.array([[120.5, 30.5], [124.5, 30.5]]), 96, 192)
+    apart = read_map(x, replace(SHARP, joining=0.0))
+    assert len(apart.heads) == 5
+    together = read_map(x, SHARP)
+    assert len(together.heads) == 3  # the two small ones side by side stay two
+    assert together.heads[:, 2].sum() == pytest.approx(apart.heads[:, 2].sum(), rel=1e-5)
+    one = together.heads[together.heads[:, 0].argmin()]
+    np.testing.assert_allclose(one, [41, 43, 1], atol=0.1)
+
+
+@settings(max_examples=30)
+@given(
+    arrays(np.float32, (40, 3), elements=st.floats(0.015625, 2, width=32)),
+    st.floats(0.1, 60),
+)
+def test_joining_keeps_everybody_and_where_they_are(heads, within):
+    heads[:, :2] *= 50
+    left = joined(heads, within)
+    assert left[:, 2].sum() == pytest.approx(heads[:, 2].sum(), rel=1e-4)
+    np.testing.assert_allclose(
+        (left[:, :2] * left[:, 2:]).sum(axis=0),
+        (heads[:, :2] * heads[:, 2:]).sum(axis=0),
+        rtol=1e-3,
+    )
+    grown = left[~np.isin(left[:, 2], heads[:, 2])]
+    assert (grown[:, 2] <= ONE_PERSON * 1.001).all()
 
 
 def test_uneven_background_noise_adds_no_heads():
