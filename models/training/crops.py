@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from models.training.data import Annotated
 
@@ -26,8 +25,6 @@ Heads = NDArray[np.float32]
 SCALES = (0.6, 1.6)  # of pictures without head sizes
 HEAD_PIXELS = (6.0, 120.0)  # of pictures with head sizes: log-uniform side of the head's box
 PADDING_GREY = 110
-FOCUSED = 0.35  # share of the crops without head sizes that have a head which stands apart
-NEIGHBOURS = 3
 OVERHANG = 0.125  # share of a window that may lie outside its picture
 
 
@@ -54,29 +51,11 @@ class Example:
     picture: Picture  # (H, W, 3) BGR
     heads: Heads  # (N, 2) x, y in pixels, the first pixel's centre at 0.5, 0.5
     sizes: NDArray[np.float32] | None = None  # (N,) side of the head's box, where known
-    apart: NDArray[np.float64] | None = None  # (N,) chances of the heads to be a crop's focus
 
 
 def decoded(items: Sequence[Annotated]) -> list[Example]:
     """Annotated pictures held in memory; takes about 5 ms each."""
-    return [
-        Example(item.picture(), item.heads, item.sizes, standing_apart(item.heads))
-        for item in items
-    ]
-
-
-def standing_apart(heads: Heads) -> NDArray[np.float64] | None:
-    """Chances in proportion to the mean distance to the next three heads, (N,); None with fewer.
-
-    Where heads are large they are far apart and few, and a network that sees all pixels alike
-    hardly meets them. The distance stands for the size, as in the geometry-adaptive kernels of
-    Zhang et al., "Single-image crowd counting via multi-column convolutional neural network", 2016.
-    """
-    if len(heads) <= NEIGHBOURS:
-        return None
-    distances, _ = cKDTree(heads).query(heads, k=NEIGHBOURS + 1)
-    mean = np.asarray(distances)[:, 1:].mean(axis=1) + 1e-6
-    return np.asarray(mean / mean.sum())
+    return [Example(item.picture(), item.heads, item.sizes) for item in items]
 
 
 class CropSource:
@@ -123,7 +102,7 @@ class CropSource:
         if self.squash:
             picture, heads = _squeezed(example, self.size)
         elif rng.random() < self.native:
-            picture, heads = _cut_native(example, self.size, _focus(example, rng), rng)
+            picture, heads = _cut_native(example, self.size, rng)
         else:
             picture, heads = _cut(example, self.size, self.scales.get(name, SCALES), rng)
         if rng.random() < 0.5:
@@ -212,7 +191,6 @@ def _cut(
         scale = float(np.clip(scale, size / max(height, width), 3.0))
         focus = item.heads[chosen] if rng.random() < 0.6 else None
     else:
-        focus = _focus(item, rng)
         scale = _log_uniform(rng, scales)
         scale = max(scale, size / max(height, width))
     window = size / scale
@@ -242,23 +220,10 @@ def _cut(
     return picture.astype(np.uint8, copy=False), heads[inside]
 
 
-def _focus(item: Example, rng: np.random.Generator) -> Heads | None:
-    """Now and then a head that stands apart, to be inside the window."""
-    if item.apart is None or item.sizes is not None or rng.random() >= FOCUSED:
-        return None
-    head: Heads = item.heads[int(rng.choice(len(item.heads), p=item.apart))]
-    return head
-
-
-def _cut_native(
-    item: Example, size: int, focus: Heads | None, rng: np.random.Generator
-) -> tuple[Picture, Heads]:
+def _cut_native(item: Example, size: int, rng: np.random.Generator) -> tuple[Picture, Heads]:
     """A window of the picture as it is, pixel for pixel, with its heads."""
     height, width = item.picture.shape[:2]
-    left, top = (
-        round(_window_start(length, size, None if focus is None else float(focus[axis]), rng))
-        for axis, length in ((0, width), (1, height))
-    )
+    left, top = (round(_window_start(length, size, None, rng)) for length in (width, height))
     picture = np.full((size, size, 3), PADDING_GREY, np.uint8)
     x0, y0 = max(0, left), max(0, top)
     part = item.picture[y0 : max(0, top + size), x0 : max(0, left + size)]
