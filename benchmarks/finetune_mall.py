@@ -28,10 +28,11 @@ def headcount(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def parts_of(data: Path, weights: str | Path, every: int = 1) -> dict[str, Any]:
+def measured(data: Path, weights: str | Path, every: int = 1) -> dict[str, Any]:
+    """What `headcount evaluate` says of a folder of pictures or, under "parts", of several."""
     options = ["--weights", weights, "--every", str(every), "--json"]
-    parts: dict[str, Any] = json.loads(headcount("evaluate", "--data", data, *options))["parts"]
-    return parts
+    figures: dict[str, Any] = json.loads(headcount("evaluate", "--data", data, *options))
+    return figures
 
 
 def main() -> None:
@@ -52,8 +53,8 @@ def main() -> None:
     headcount("train", "finetune", "--camera-data", labelled, "--out", adapted, *budget, *rehearsal)
     print("| | Mall, frames 400 to 799 | bias | F1 at 8 px | A | B |\n|---|---|---|---|---|---|")
     for name, weights in (("before", "tiny"), ("after", adapted)):
-        (mall,) = parts_of(unseen, weights).values()
-        others = parts_of(arguments.data / "shanghaitech", weights, THINNED).values()
+        mall = measured(unseen, weights)
+        others = measured(arguments.data / "shanghaitech", weights, THINNED)["parts"].values()
         cells = [f"{mall['mae']:.1f}", f"{mall['bias']:+.1f}", f"{mall['f1']['8']:.2f}"]
         cells += [f"{part['mae']:.1f}" for part in others]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
