@@ -77,12 +77,12 @@ def read_map(x: Map, settings: ReadingSettings, sigma: float = SIGMA) -> MapRead
     peaks = _maxima(x, mask, settings)
     inside = _near(mask, sigma)
     people = mass_around(x, peaks, inside) / kernel_sum
-    # Two heads closer than the map resolves share a maximum, and its mass tells.
-    split = int(np.maximum(1, np.rint(people)).sum())
     fine = np.column_stack([_sub_pixel(x, peaks), people]).astype(np.float32)
     fine = joined(fine, settings.joining * sigma)
     rest = np.where(inside, 0, x / kernel_sum).astype(np.float32)
     heads = _with_coarse_heads(fine, rest)
+    # Two heads closer than the map resolves share a maximum, and its mass tells.
+    split = int(np.maximum(1, np.rint(heads[:, 2])).sum())
     return MapReading(heads, mass, float(people.sum()), len(contours), split)
 
 

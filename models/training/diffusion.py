@@ -23,7 +23,8 @@ from models.training.run import TrainingRun
 
 DENOISER_RATE = 1e-3
 CONDITIONER_RATE = 3e-4
-FINETUNING_RATE = 2e-4
+FINETUNING_RATE = 1e-4
+FINETUNING_CONDITIONER_RATE = 2e-5  # a few frames are soon known by heart
 SHARE_AT_T = 0.4  # of the samples: S = 1 starts there, and every sampler begins there
 SHARE_SELF_ALIGNED = 0.5  # of the others: noise is added to the model's own first prediction
 COUNT_WEIGHT = 2.0  # of the count loss on the decoded map
@@ -180,6 +181,6 @@ def finetuning_run(
 
     groups = [
         {"params": list(model.denoiser.parameters()), "lr": FINETUNING_RATE},
-        {"params": list(model.conditioner.parameters()), "lr": FINETUNING_RATE},
+        {"params": list(model.conditioner.parameters()), "lr": FINETUNING_CONDITIONER_RATE},
     ]
     return TrainingRun(model, folder, minutes, groups, validate, validate_every_s=60)
