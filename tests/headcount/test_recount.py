@@ -25,19 +25,16 @@ from headcount.recount import counted_then
 from inference.decoding import decode_picture
 from inference.publisher import CountedFrame, ModelIdentity, Publisher
 from models.counter import Counter
+from scenes import training_picture
 from tests.conftest import MakeSite
 
 MAX_SIDE, SIZE = 256, (480, 640)  # smaller than the picture: what `count` alone would not do
 
 
 def crowd_jpeg() -> bytes:
-    """A picture with texture enough for the model to see somebody in it."""
-    chance = np.random.default_rng(4)
-    picture = np.full((*SIZE, 3), 120, np.uint8)
-    for _ in range(60):
-        x, y = (int(chance.integers(20, side - 20)) for side in (SIZE[1], SIZE[0]))
-        cv2.circle(picture, (x, y), 8, (60, 90, 150), -1)
-        cv2.ellipse(picture, (x, y + 16), (10, 12), 0, 0, 360, (40, 40, 60), -1)
+    """A rendered crowd, in which the model sees somebody at half the size too."""
+    picture, heads = training_picture(np.random.default_rng(37), (SIZE[1], SIZE[0]))
+    assert len(heads) > 10
     return cv2.imencode(".jpg", picture)[1].tobytes()
 
 
