@@ -51,14 +51,14 @@ ROWS: tuple[tuple[str, str, int, str], ...] = (
 
 
 def evaluated(data: Path, options: str, every: int) -> dict[str, Any]:
-    """The parts of `headcount evaluate --json`."""
+    """What `headcount evaluate --json` says of a folder or, under "parts", of several."""
     arguments = ["--data", str(data), "--json", "--every", str(every), *shlex.split(options)]
     command = [sys.executable, "-m", "headcount", "evaluate", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise SystemExit(f"{shlex.join(command)}: {done.stderr.strip()}")
-    parts: dict[str, Any] = json.loads(done.stdout)["parts"]
-    return parts
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
 
 
 def main() -> None:
@@ -75,7 +75,7 @@ def main() -> None:
             continue
         every = arguments.every * thinner
         if (options, every) not in known:
-            known[options, every] = evaluated(arguments.data, options, every)
+            known[options, every] = evaluated(arguments.data, options, every)["parts"]
         parts = known[options, every]
         shown = [part if way == "regressor" else part["ways"][way] for part in parts.values()]
         cells = [f"{f['mae']:.1f} / {f['rmse']:.1f} ({f['bias']:+.0f})" for f in shown]

@@ -9,30 +9,16 @@ tenth of frames 400 to 799 and on every fourth test picture of ShanghaiTech.
 from __future__ import annotations
 
 import argparse
-import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+from benchmarks.accuracy import evaluated
 from benchmarks.camera_sets import mall_heads, write_set
 
 LABELLED, UNSEEN = range(5, 200, 10), range(400, 800, 10)
 THINNED = 4  # every so manieth picture of ShanghaiTech
-
-
-def headcount(*arguments: str | Path) -> str:
-    """What a command of Headcount prints."""
-    command = [sys.executable, "-m", "headcount", *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
-    return done.stdout
-
-
-def measured(data: Path, weights: str | Path, every: int = 1) -> dict[str, Any]:
-    """What `headcount evaluate` says of a folder of pictures or, under "parts", of several."""
-    options = ["--weights", weights, "--every", str(every), "--json"]
-    figures: dict[str, Any] = json.loads(headcount("evaluate", "--data", data, *options))
-    return figures
 
 
 def main() -> None:
@@ -50,11 +36,13 @@ def main() -> None:
     adapted = arguments.out / "mall.safetensors"
     rehearsal = [] if arguments.without_data else ["--data", arguments.data]
     budget = ["--minutes", str(arguments.minutes)]
-    headcount("train", "finetune", "--camera-data", labelled, "--out", adapted, *budget, *rehearsal)
+    words = ["train", "finetune", "--camera-data", labelled, "--out", adapted, *budget, *rehearsal]
+    subprocess.run([sys.executable, "-m", "headcount", *map(str, words)], check=True)  # noqa: S603
     print("| | Mall, frames 400 to 799 | bias | F1 at 8 px | A | B |\n|---|---|---|---|---|---|")
     for name, weights in (("before", "tiny"), ("after", adapted)):
-        mall = measured(unseen, weights)
-        others = measured(arguments.data / "shanghaitech", weights, THINNED)["parts"].values()
+        options = f"--weights {shlex.quote(str(weights))}"
+        mall = evaluated(unseen, options, 1)
+        others = evaluated(arguments.data / "shanghaitech", options, THINNED)["parts"].values()
         cells = [f"{mall['mae']:.1f}", f"{mall['bias']:+.1f}", f"{mall['f1']['8']:.2f}"]
         cells += [f"{part['mae']:.1f}" for part in others]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)

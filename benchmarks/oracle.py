@@ -55,10 +55,10 @@ def main() -> None:
     cv2.setNumThreads(1)
     sets = [split(read_folder(arguments.data / part / "train_data"))[1] for part in PARTS]
     print("| true maps | A contours / split | B contours / split |\n|---|---|---|")
-    rows: list[tuple[str, float, int | None]]
-    rows = [(f"sigma {sigma} px, native", sigma, None) for sigma in SIGMAS]
-    rows += [(f"sigma 1.0 px, squeezed to {SQUASH} x {SQUASH}", 1.0, SQUASH)]
     if arguments.autoencoder is None:
+        rows: list[tuple[str, float, int | None]]
+        rows = [(f"sigma {sigma} px, native", sigma, None) for sigma in SIGMAS]
+        rows += [(f"sigma 1.0 px, squeezed to {SQUASH} x {SQUASH}", 1.0, SQUASH)]
         for title, sigma, squash in rows:
             shown = ["{:.1f} / {:.1f}".format(*errors(items, sigma, squash)) for items in sets]
             print(f"| {title} | {' | '.join(shown)} |", flush=True)

@@ -29,7 +29,7 @@ from models.weights import UNCALIBRATED, LoadedWeights, Recipe
 
 STEPS = (1, 2, 4)
 GOOD_ENOUGH = 1.02  # the smallest S, and the smallest share of the control, within 2 % of the best
-GOOD_F1 = 0.01
+GOOD_F1 = 0.01  # readings whose F1 is this near the best one are as good
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 LARGEST_SIDE = 1024
 RADIUS = 8  # pixels, of the localisation that decides how heads are read
