@@ -10,7 +10,9 @@ from typing import Any
 import psutil
 import redis
 from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
+from core.history_size import history_bytes
 from dashboard.running import Dashboard
 
 
@@ -37,9 +39,9 @@ class Machine:
 def measure(dashboard: Dashboard) -> Machine:
     """All of it, now."""
     used, limit, queues = measure_broker(dashboard)
-    free, size, history = measure_disk(dashboard.site.history.url)
+    free, size = measure_disk(dashboard.site.history.url)
     memory = psutil.Process().memory_info().rss
-    return Machine(used, limit, free, size, history, memory, queues)
+    return Machine(used, limit, free, size, measure_history(dashboard), memory, queues)
 
 
 def measure_broker(dashboard: Dashboard) -> tuple[int | None, int | None, dict[str, int]]:
@@ -57,19 +59,25 @@ def measure_broker(dashboard: Dashboard) -> tuple[int | None, int | None, dict[s
     return int(info["used_memory"]), int(info["maxmemory"]), queues
 
 
-def measure_disk(url: str) -> tuple[int | None, int | None, int | None]:
-    """Free and whole size of the history's disk, and the history's own; only of an SQLite file."""
+def measure_disk(url: str) -> tuple[int | None, int | None]:
+    """Free and whole size of the history's disk; only of an SQLite file."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return None, None, None
-    path = Path(parsed.database)
+        return None, None
     try:
-        usage = shutil.disk_usage(path.parent)
-        files = (path, path.with_name(path.name + "-wal"))
-        own = sum(each.stat().st_size for each in files if each.exists())
+        usage = shutil.disk_usage(Path(parsed.database).parent)
     except OSError:
-        return None, None, None
-    return usage.free, usage.total, own
+        return None, None
+    return usage.free, usage.total
+
+
+def measure_history(dashboard: Dashboard) -> int | None:
+    """Bytes of the history itself, as `core.history_size` counts them."""
+    try:
+        with dashboard.history.snapshot() as connection:
+            return history_bytes(connection)
+    except SQLAlchemyError:
+        return None
 
 
 def size_words(size: int | None) -> str:

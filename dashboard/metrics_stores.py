@@ -13,11 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.follow import split_id
 from core.history_schema import outbox
-from core.history_size import history_bytes
 from core.messages import ALERTS_GROUP
 from core.roles import Viewer
 from core.settings import LEVEL_NAMES
-from dashboard.machine import measure_broker, measure_disk
+from dashboard.machine import measure_broker, measure_disk, measure_history
 from dashboard.metrics_cameras import gauge
 from dashboard.running import Dashboard
 
@@ -85,11 +84,9 @@ def history_metrics(dashboard: Dashboard) -> Iterator[Metric]:
     up.add_metric([], dashboard.values.history_ok)
     size = gauge("history_size_bytes", "Size of the history database.")
     free = gauge("history_disk_free_bytes", "Free room on the disk of an SQLite history.")
-    try:
-        with dashboard.history.snapshot() as connection:
-            size.add_metric([], history_bytes(connection))
-    except SQLAlchemyError:
-        pass
+    own = measure_history(dashboard)
+    if own is not None:
+        size.add_metric([], own)
     room = measure_disk(dashboard.site.history.url)[0]
     if room is not None:
         free.add_metric([], room)

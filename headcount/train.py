@@ -32,6 +32,7 @@ from headcount.training_inputs import (
 )
 from models.layers import channels_last
 from models.network import CrowdDiffusion
+from models.weights import load_weights
 
 app = typer.Typer(no_args_is_help=True, help="Train the model, stage by stage (docs/training.md).")
 app.command()(finetune)
@@ -121,9 +122,13 @@ def diffusion(
         typer.Option("--regressor", help="Run folder of stage 1; from scratch without."),
     ] = None,
     start: Argument[
-        Path | None,
-        typer.Option("--start", help="Instead of both: run folder of an earlier diffusion."),
+        str | None,
+        typer.Option("--start", help="Instead of both: an earlier diffusion's run, or weights."),
     ] = None,
+    rate: Argument[
+        float,
+        typer.Option("--rate", min=1e-3, max=10, help="Factor of the learning rates."),
+    ] = 1.0,
     minutes: MinutesOption = 60.0,
     config: RecipeOption = RECIPE,
     network: NetworkOption = NETWORK,
@@ -141,8 +146,10 @@ def diffusion(
     sets = read_data_sets(data, recipe["shares"])
     sizes = network_of(network)
     module = channels_last(CrowdDiffusion(sizes))
-    if start is not None:
-        loaded(module, start)
+    if start is not None and Path(start).is_dir():
+        loaded(module, Path(start))
+    elif start is not None:
+        module.load_state_dict(load_weights(start).network.state_dict())
     elif autoencoder_folder is not None:
         loaded(module.autoencoder, autoencoder_folder)
         if regressor_folder is not None:
@@ -151,7 +158,7 @@ def diffusion(
         measure_latents(module.autoencoder, for_scale)
     else:
         raise typer.BadParameter("give --autoencoder, or --start")
-    run = diffusion_run(module, out, minutes, validation(sets.validation))
+    run = diffusion_run(module, out, minutes, validation(sets.validation), rate)
     fit(
         run,
         NoiseLoss(seed) if sizes.prediction == "epsilon" else DiffusionLoss(seed),

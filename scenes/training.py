@@ -8,7 +8,7 @@ that is no place at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import asin, cos, exp, log, sin
+from math import asin, cos, exp, sin
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scenes import pool, textures
 from scenes.backdrop import Wall, paint_ground, paint_wall, sky, stain
 from scenes.camera import Camera
-from scenes.clutter import clutter
+from scenes.clutter import clutter, exp_uniform
 from scenes.compose import (
     Figure,
     Picture,
@@ -87,8 +87,8 @@ def training_picture(
 
 def _random_camera(rng: np.random.Generator, width: int, height: int) -> Camera:
     """Head size at the picture's centre log-uniform; then height and tilt that fit it."""
-    head = exp(rng.uniform(log(4.0), log(70.0)))
-    focal = width * exp(rng.uniform(log(0.6), log(2.4)))
+    head = exp_uniform(rng, 4.0, 70.0)
+    focal = width * exp_uniform(rng, 0.6, 2.4)
     reach = max(HEAD_HEIGHT * focal / head, 3.6)
     focal = reach * head / HEAD_HEIGHT
     # The picture's centre looks at about the height of chests, so that near heads are inside.
@@ -239,7 +239,7 @@ def _people_places(rng: np.random.Generator, camera: Camera) -> Floats:
     area = camera.width / camera.focal * (far**2 - near**2) / 2
     kind = rng.random()
     if kind < 0.4:  # sparse, over the whole ground
-        density = exp(rng.uniform(log(0.005), log(0.4)))
+        density = exp_uniform(rng, 0.005, 0.4)
         count = int(np.clip(rng.poisson(density * area), 1, 120))
         places = _spread(rng, camera, count)
     elif kind < 0.52:  # groups of two to six
@@ -250,10 +250,10 @@ def _people_places(rng: np.random.Generator, camera: Camera) -> Floats:
             ]
         )
     elif kind < 0.72:  # a crowd all over the picture
-        least = exp(rng.uniform(log(0.3), log(5.0)))
+        least = exp_uniform(rng, 0.3, 5.0)
         places = _spread(rng, camera, int(np.clip(1.6 * least * area, 5, 1.6 * MOST_PEOPLE)))
     else:  # a crowd that has an edge
-        density = exp(rng.uniform(log(0.5), log(6.0)))
+        density = exp_uniform(rng, 0.5, 6.0)
         middle = _spread(rng, camera, 1)[0]
         radius = np.sqrt(rng.uniform(30, MOST_PEOPLE) / density / np.pi)
         stretch = exp(rng.normal(0, 0.5))
