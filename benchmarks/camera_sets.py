@@ -53,6 +53,14 @@ def write_set(video: Path, points: Points, frames: range, out: Path) -> None:
     (out / "points.csv").write_text("\n".join(rows) + "\n")
 
 
+def write_cameras(videos: Path, frames: range, out: Path) -> None:
+    """The chosen frames of both cameras, in ``out/mall`` and ``out/pets``."""
+    heads = mall_heads(videos / "mall_train_heads.csv")
+    write_set(videos / "mall_train_640x480.mp4", heads, frames, out / "mall")
+    people = pets_heads(videos / "pets2009_people.csv")
+    write_set(videos / "pets2009_480x360.mp4", people, frames, out / "pets")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
@@ -61,12 +69,8 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0, help="first frame")
     parser.add_argument("--stop", type=int, default=800, help="frame after the last")
     arguments = parser.parse_args()
-    videos = arguments.data / "videos"
     frames = range(arguments.start, arguments.stop, arguments.every)
-    mall, pets = videos / "mall_train_640x480.mp4", videos / "pets2009_480x360.mp4"
-    heads = mall_heads(videos / "mall_train_heads.csv")
-    write_set(mall, heads, frames, arguments.out / "mall")
-    write_set(pets, pets_heads(videos / "pets2009_people.csv"), frames, arguments.out / "pets")
+    write_cameras(arguments.data / "videos", frames, arguments.out)
 
 
 if __name__ == "__main__":

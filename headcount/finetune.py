@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated as Argument
 
+import numpy as np
 import torch
 import typer
 
@@ -25,12 +26,15 @@ from headcount.training_inputs import (
     recipe_of,
 )
 from models.layers import channels_last
+from models.training.composites import composites
+from models.training.crops import decoded
 from models.training.data import Annotated, DataError, read_folder
 from models.training.diffusion import DiffusionLoss, finetuning_run
 from models.weights import load_weights, save_weights
 
 CAMERA_SHARE = 0.5  # of the crops; the rest keeps the model from forgetting
 CAMERA_SCALES = (0.8, 1.25)  # a fixed camera shows people at one size in one place
+COMPOSITES = 10  # pictures made of the frames, for each of them
 HELD_OUT = 5  # every fifth labelled frame tells which weights are best
 
 
@@ -73,6 +77,9 @@ def finetune(
         {"camera": held_out},
         {**mixed, "camera": CAMERA_SHARE},
     )
+    rng = np.random.default_rng(seed)
+    made = composites(decoded(train), COMPOSITES * len(train), rng)
+    console.print(f"{len(made)} pictures made of the camera's people and background")
     network = channels_last(start.network)
     with tempfile.TemporaryDirectory(prefix="headcount-finetune-") as folder:
         run = finetuning_run(network, Path(folder), minutes, sets.validation)
@@ -83,6 +90,7 @@ def finetune(
             seed=seed,
             resume=False,
             scales={"camera": CAMERA_SCALES},
+            made={"camera": made},
             **crops_of(recipe),
         )
         loaded(network, Path(folder))

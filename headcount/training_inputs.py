@@ -159,8 +159,13 @@ def fit(
     native: float = 0.0,
     damaged: float = 1.0,
     crops: int | None = None,
+    made: Mapping[str, Sequence[Example]] | None = None,
 ) -> None:
-    """Trains until the budget is used; prints how it goes."""
+    """Trains until the budget is used; prints how it goes.
+
+    Args:
+        made: pictures beside those of the data sets, by data set.
+    """
     run.crops = crops
     if resume and run.resume():
         console.print(f"resumed at {run.progress.seconds / 60:.1f} minutes")
@@ -168,6 +173,8 @@ def fit(
     examples = {name: decoded(items) for name, items in sets.train.items()}
     if "scenes" in sets.shares:
         examples["scenes"] = rendered_scenes(seed)
+    for name, pictures in (made or {}).items():
+        examples[name] = [*examples.get(name, []), *pictures]
     source = CropSource(
         examples,
         sets.shares,
