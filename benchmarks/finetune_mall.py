@@ -1,6 +1,6 @@
 """Prints what finetuning on twenty labelled frames of a camera does, and what it makes forget.
 
-    python -m benchmarks.finetune_mall DATA OUT [--minutes 6] [--without-data]
+    python -m benchmarks.finetune_mall DATA OUT [--minutes 15] [--without-data]
 
 Adapts the weights to Mall with frames 5, 15, ... 195, and measures them before and after on every
 tenth of frames 400 to 799 and on every fourth test picture of ShanghaiTech.
@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path, help="folder for the frames and the weights")
-    parser.add_argument("--minutes", type=float, default=6.0)
+    parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--without-data", action="store_true", help="rehearse on scenes alone")
     arguments = parser.parse_args()
     videos = arguments.data / "videos"

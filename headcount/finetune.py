@@ -32,7 +32,7 @@ from models.training.data import Annotated, DataError, read_folder
 from models.training.diffusion import DiffusionLoss, finetuning_run
 from models.weights import load_weights, save_weights
 
-CAMERA_SHARE = 0.5  # of the crops; the rest keeps the model from forgetting
+CAMERA_SHARE = 0.6  # of the crops; the rest keeps the model from forgetting
 CAMERA_SCALES = (0.8, 1.25)  # a fixed camera shows people at one size in one place
 COMPOSITES = 10  # pictures made of the frames, for each of them
 HELD_OUT = 5  # every fifth labelled frame tells which weights are best
@@ -47,7 +47,7 @@ def finetune(
     weights: Argument[
         str, typer.Option("--weights", help="Name or file of the weights to start from.")
     ] = "tiny",
-    minutes: MinutesOption = 5.0,
+    minutes: MinutesOption = 15.0,
     data: Argument[
         Path | None,
         typer.Option(

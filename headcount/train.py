@@ -149,7 +149,10 @@ def diffusion(
     if start is not None and Path(start).is_dir():
         loaded(module, Path(start))
     elif start is not None:
-        module.load_state_dict(load_weights(start).network.state_dict())
+        earlier = load_weights(start).network
+        if earlier.config != sizes:
+            raise InputError(f"--start {start}: these weights are not of the network in {network}")
+        module.load_state_dict(earlier.state_dict())
     elif autoencoder_folder is not None:
         loaded(module.autoencoder, autoencoder_folder)
         if regressor_folder is not None:

@@ -23,17 +23,17 @@ from models.training.run import TrainingRun
 
 DENOISER_RATE = 1e-3
 CONDITIONER_RATE = 3e-4
-FINETUNING_RATE = 1e-4
-FINETUNING_CONDITIONER_RATE = 2e-5  # a few frames are soon known by heart
+FINETUNING_RATE = 3e-4
+FINETUNING_CONDITIONER_RATE = 1e-4
 SHARE_AT_T = 0.4  # of the samples: S = 1 starts there, and every sampler begins there
 SHARE_SELF_ALIGNED = 0.5  # of the others: noise is added to the model's own first prediction
-COUNT_WEIGHT = 4.0  # of the count loss on the decoded map
+COUNT_WEIGHT = 2.0  # of the count loss on the decoded map
 
 
 class DiffusionLoss:
     """The loss of one batch: L2 on z_0 and on the decoded map, and the count loss of its blocks.
 
-    The count loss is the regressor's, on the decoded map: a likelihood whose minimum is the
+    The count loss is the regressor's, on the decoded map: Poisson on blocks, whose minimum is the
     mean (an absolute error seeks the median, which in a small block is nobody, and lost a third of
     the people). All is unweighted over the picture: weighting the foreground breaks the map's mass.
     The self-aligned share renoises the model's own one-step prediction, so that steps 2..S are

@@ -17,15 +17,17 @@ from scenes.scene import Scene
 from tests.headcount.conftest import environment, free_port, headcount
 from tests.waiting import wait_until
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three small frames of a plaza with their heads."""
+    """Six small frames of a plaza with their heads."""
     folder = tmp_path_factory.mktemp("camera")
     (folder / "images").mkdir()
     scene = Scene("plaza", width=320, height=192)
     points = {}
-    for number in range(3):
+    for number in range(6):
         picture, heads = scene.frame(60 * number)
         cv2.imwrite(str(folder / "images" / f"{number}.jpg"), picture)
         points[f"{number}.jpg"] = [(float(x), float(y)) for x, y in heads]
@@ -70,9 +72,18 @@ def test_finetuning_writes_weights_that_can_be_used(frames, tmp_path):
     command = ("train", "finetune", "--camera-data", frames, "--out", out, "--minutes", "0.1")
     done = headcount(*command, *others)
     assert done.returncode == 0, done.stderr
+    assert "60 pictures made of the camera's people" in done.stderr
     tuned, shipped = load_weights(out), load_weights("tiny")
     assert tuned.recipe == shipped.recipe
     assert tuned.sha256 != shipped.sha256
+    more = ("train", "diffusion", "--start", out, "--out", tmp_path / "run", "--rate", "0.1")
+    other_network = ROOT / "configs" / "models" / "base.yaml"
+    refused = headcount(*more, *others, "--network", other_network)
+    assert refused.returncode == 1
+    assert "are not of the network in" in refused.stderr
+    done = headcount(*more, *others, "--crops", "4")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "best.safetensors").is_file()
 
 
 @pytest.mark.parametrize(
