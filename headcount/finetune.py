@@ -21,7 +21,6 @@ from headcount.training_inputs import (
     console,
     crops_of,
     fit,
-    loaded,
     read_data_sets,
     recipe_of,
 )
@@ -29,13 +28,14 @@ from models.layers import channels_last
 from models.training.composites import composites
 from models.training.crops import decoded
 from models.training.data import Annotated, DataError, read_folder
-from models.training.diffusion import DiffusionLoss, finetuning_run
+from models.training.diffusion import DiffusionLoss, between, finetuning_run
 from models.weights import load_weights, save_weights
 
 CAMERA_SHARE = 0.6  # of the crops; the rest keeps the model from forgetting
 CAMERA_SCALES = (0.8, 1.25)  # a fixed camera shows people at one size in one place
+KEPT = 0.75  # of the way from the weights before to those after
 COMPOSITES = 10  # pictures made of the frames, for each of them
-HELD_OUT = 5  # every fifth labelled frame tells which weights are best
+HELD_OUT = 5  # every fifth labelled frame is not trained on and shows how far it has come
 
 
 def finetune(
@@ -81,6 +81,7 @@ def finetune(
     made = composites(decoded(train), COMPOSITES * len(train), rng)
     console.print(f"{len(made)} pictures made of the camera's people and background")
     network = channels_last(start.network)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with tempfile.TemporaryDirectory(prefix="headcount-finetune-") as folder:
         run = finetuning_run(network, Path(folder), minutes, sets.validation)
         fit(
@@ -93,7 +94,7 @@ def finetune(
             made={"camera": made},
             **crops_of(recipe),
         )
-        loaded(network, Path(folder))
+    network.load_state_dict(between(before, run.ema.state_dict(), KEPT))
     digest = save_weights(network.eval(), start.recipe, out)
     console.print(
         f"{out}: sha256 {digest}; the interval is still that of {start.name}. "

@@ -172,7 +172,14 @@ def diffusion_run(
 def finetuning_run(
     model: CrowdDiffusion, folder: Path, minutes: float, sets: Mapping[str, Sequence[Annotated]]
 ) -> TrainingRun:
-    """A short run from good weights, at low rates; the best by S = 1 on the held-out frames."""
+    """A short run from good weights, at low rates.
+
+    What counts is its last EMA weights, not those that are best on a few held-out frames: these
+    lead by chance, at a high rate still.
+
+    Args:
+        sets: the held-out frames, on which the log shows S = 1.
+    """
     model.autoencoder.eval().requires_grad_(False)
     for part in (model.denoiser, model.conditioner):
         part.train().requires_grad_(True)
@@ -192,3 +199,17 @@ def finetuning_run(
         {"params": list(model.conditioner.parameters()), "lr": FINETUNING_CONDITIONER_RATE},
     ]
     return TrainingRun(model, folder, minutes, groups, validate, validate_every_s=60)
+
+
+def between(
+    before: Mapping[str, Tensor], after: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """Weights that lie ``share`` of the way from one network's to another's.
+
+    Of a finetuned network most of what it learnt stays, and half of what it forgot comes back
+    (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
+    """
+    return {
+        name: tensor.lerp(after[name], share) if tensor.is_floating_point() else tensor
+        for name, tensor in before.items()
+    }

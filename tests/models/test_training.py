@@ -13,7 +13,7 @@ from models.network import CrowdDiffusion, NetworkConfig
 from models.training.autoencoder import autoencoder_loss
 from models.training.crops import BatchStream, CropSource, Example, _cut_native
 from models.training.data import DataError, read_folder, split
-from models.training.diffusion import DiffusionLoss
+from models.training.diffusion import DiffusionLoss, between
 from models.training.regressor import density_loss, regressor_loss
 from models.training.run import TrainingRun
 from scenes.training import training_picture
@@ -203,3 +203,12 @@ def test_squeezed_pictures_keep_their_heads(source):
     assert batch.pictures.shape == (8, 3, 64, 64)
     people = {len(example.heads) for example in source.examples["scenes"]}
     assert {len(heads) for heads in batch.heads} <= people
+
+
+def test_finetuned_weights_go_part_of_the_way():
+    before = {"weight": torch.zeros(3), "usage": torch.tensor([7])}
+    after = {"weight": torch.tensor([1.0, 2.0, -4.0]), "usage": torch.tensor([9])}
+    mixed = between(before, after, 0.75)
+    torch.testing.assert_close(mixed["weight"], torch.tensor([0.75, 1.5, -3.0]))
+    assert mixed["usage"].item() == 7
+    assert before["weight"].abs().sum() == 0
