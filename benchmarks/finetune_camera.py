@@ -1,9 +1,9 @@
 """Prints what finetuning on twenty labelled frames of a camera does, and what it makes forget.
 
-    python -m benchmarks.finetune_mall DATA OUT [--minutes 15] [--without-data]
+    python -m benchmarks.finetune_camera DATA OUT [--camera mall] [--minutes 15] [--without-data]
 
-Adapts the weights to Mall with frames 5, 15, ... 195, and measures them before and after on every
-tenth of frames 400 to 799 and on every fourth test picture of ShanghaiTech.
+Adapts the weights to Mall or PETS with frames 5, 15, ... 195, and measures them before and after on
+every tenth of frames 400 to 799 and on every fourth test picture of ShanghaiTech.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.accuracy import evaluated
-from benchmarks.camera_sets import mall_heads, write_set
+from benchmarks.camera_sets import write_cameras
 
 LABELLED, UNSEEN = range(5, 200, 10), range(400, 800, 10)
 THINNED = 4  # every so manieth picture of ShanghaiTech
@@ -25,25 +25,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path, help="folder for the frames and the weights")
+    parser.add_argument("--camera", choices=("mall", "pets"), default="mall")
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--without-data", action="store_true", help="rehearse on scenes alone")
     arguments = parser.parse_args()
-    videos = arguments.data / "videos"
-    video, heads = videos / "mall_train_640x480.mp4", mall_heads(videos / "mall_train_heads.csv")
-    labelled, unseen = arguments.out / "labelled", arguments.out / "unseen"
-    write_set(video, heads, LABELLED, labelled)
-    write_set(video, heads, UNSEEN, unseen)
-    adapted = arguments.out / "mall.safetensors"
+    camera, videos = arguments.camera, arguments.data / "videos"
+    write_cameras(videos, LABELLED, arguments.out / "labelled")
+    write_cameras(videos, UNSEEN, arguments.out / "unseen")
+    labelled, unseen = (arguments.out / name / camera for name in ("labelled", "unseen"))
+    adapted = arguments.out / f"{camera}.safetensors"
     rehearsal = [] if arguments.without_data else ["--data", arguments.data]
     budget = ["--minutes", str(arguments.minutes)]
     words = ["train", "finetune", "--camera-data", labelled, "--out", adapted, *budget, *rehearsal]
     subprocess.run([sys.executable, "-m", "headcount", *map(str, words)], check=True)  # noqa: S603
-    print("| | Mall, frames 400 to 799 | bias | F1 at 8 px | A | B |\n|---|---|---|---|---|---|")
+    print(
+        f"| | {camera}, frames 400 to 799 | bias | F1 at 8 px | A | B |\n|---|---|---|---|---|---|"
+    )
     for name, weights in (("before", "tiny"), ("after", adapted)):
         options = f"--weights {shlex.quote(str(weights))}"
-        mall = evaluated(unseen, options, 1)
+        own = evaluated(unseen, options, 1)
         others = evaluated(arguments.data / "shanghaitech", options, THINNED)["parts"].values()
-        cells = [f"{mall['mae']:.1f}", f"{mall['bias']:+.1f}", f"{mall['f1']['8']:.2f}"]
+        cells = [f"{own['mae']:.2f}", f"{own['bias']:+.2f}", f"{own['f1']['8']:.2f}"]
         cells += [f"{part['mae']:.1f}" for part in others]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
