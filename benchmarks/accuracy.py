@@ -61,6 +61,11 @@ def evaluated(data: Path, options: str, every: int) -> dict[str, Any]:
     return figures
 
 
+def errors(figures: dict[str, Any]) -> str:
+    """MAE / RMSE."""
+    return f"{figures['mae']:.1f} / {figures['rmse']:.1f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
@@ -78,7 +83,7 @@ def main() -> None:
             known[options, every] = evaluated(arguments.data, options, every)["parts"]
         parts = known[options, every]
         shown = [part if way == "regressor" else part["ways"][way] for part in parts.values()]
-        cells = [f"{f['mae']:.1f} / {f['rmse']:.1f} ({f['bias']:+.0f})" for f in shown]
+        cells = [f"{errors(f)} ({f['bias']:+.0f})" for f in shown]
         cells.append(" / ".join(f"{part.get('ms_per_frame', 0):.0f}" for part in parts.values()))
         print(f"| {title} | {' | '.join(cells)} | `{options} --every {every}` |", flush=True)
 

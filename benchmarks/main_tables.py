@@ -12,23 +12,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy import evaluated
+from benchmarks.accuracy import errors, evaluated
 from benchmarks.camera_sets import write_cameras
+from headcount.evaluate import ROWS
 
 EVERY = 20  # frames of the cameras' videos
-WAYS = {
-    "map: sum": "mass",
-    "map: sum inside contours": "masked_mass",
-    "map: contours at one global threshold": "fixed_threshold",
-    "map: contours split at maxima": "split",
-    "map: contours (the paper's reading)": "contours",
-    "plain regressor on the same conditioner (control)": "density",
-    "constant (training median)": "constant",
-}
-
-
-def errors(figures: dict[str, Any]) -> str:
-    return f"{figures['mae']:.1f} / {figures['rmse']:.1f}"
+WAYS = {**ROWS, "constant": "constant (training median)"}
 
 
 def set_row(name: str, figures: dict[str, Any]) -> str:
@@ -62,7 +51,7 @@ def main() -> None:
     a, b = parts.values()
     print("| | A | B |\n|---|---|---|")
     print(f"| reported count | {errors(a)} | {errors(b)} |")
-    for title, way in WAYS.items():
+    for way, title in WAYS.items():
         print(f"| {title} | {errors(a['ways'][way])} | {errors(b['ways'][way])} |", flush=True)
     write_cameras(arguments.data / "videos", range(0, 800, EVERY), arguments.out)
     folders = {
@@ -80,7 +69,7 @@ def main() -> None:
         print(set_row(name, evaluated(folder, options, 1)), flush=True)
     depths = [
         f"{b['precision_by_depth'][depth]:.2f} / {b['recall_by_depth'][depth]:.2f}"
-        for depth in ("far", "middle", "near")
+        for depth in b["precision_by_depth"]
     ]
     print(f"B, precision / recall of far, middle and near heads: {', '.join(depths)}")
     for name, part in zip("AB", (a, b), strict=True):

@@ -70,11 +70,11 @@ def _regions(frame: Example, background: Picture) -> Iterator[Cutout]:
     mask = cv2.dilate(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, large), small)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask)
     near = cv2.dilate(labels.astype(np.uint16), large)  # a label may lie beside its head
-    columns, rows = frame.heads.astype(int).clip(0, np.array(mask.shape[::-1]) - 1).T
-    for number in np.unique(near[rows, columns]):
+    region = near[_pixels(frame.heads, mask.shape)]
+    for number in np.unique(region):
         x, y, w, h, area = boxes[number]
         if number and area <= LARGEST_SHARE * mask.size:
-            heads = frame.heads[near[rows, columns] == number] - np.array([x, y], np.float32)
+            heads = frame.heads[region == number] - np.array([x, y], np.float32)
             box = slice(y, y + h), slice(x, x + w)
             yield Cutout(frame.picture[box], labels[box] == number, heads, int(x), int(y))
 
@@ -98,8 +98,13 @@ def _composite(frame: Example, people: Sequence[Cutout], rng: np.random.Generato
         picture[place] = mixed.astype(np.uint8)
         covered = np.zeros((height, width), bool)
         covered[place] = mask
-        columns, rows = heads.astype(int).clip(0, np.array([width, height]) - 1).T
-        shown = heads[~covered[rows, columns]]
+        shown = heads[~covered[_pixels(heads, covered.shape)]]
         heads = np.concatenate([shown, own + np.array([x, y], np.float32)]).astype(np.float32)
     inside = ((heads >= 0) & (heads < np.array([width, height]))).all(axis=1)
     return Example(picture, heads[inside])
+
+
+def _pixels(heads: Heads, shape: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the pixels in which heads lie, or nearest to those outside."""
+    columns, rows = heads.astype(np.int64).clip(0, (shape[1] - 1, shape[0] - 1)).T
+    return rows, columns

@@ -14,10 +14,9 @@ from headcount.failures import InputError
 from headcount.labelling import read_points, take_frames, write_points
 from models.weights import load_weights
 from scenes.scene import Scene
+from tests.conftest import REPOSITORY
 from tests.headcount.conftest import environment, free_port, headcount
 from tests.waiting import wait_until
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +76,7 @@ def test_finetuning_writes_weights_that_can_be_used(frames, tmp_path):
     assert tuned.recipe == shipped.recipe
     assert tuned.sha256 != shipped.sha256
     more = ("train", "diffusion", "--start", out, "--out", tmp_path / "run", "--rate", "0.1")
-    other_network = ROOT / "configs" / "models" / "base.yaml"
+    other_network = REPOSITORY / "configs" / "models" / "base.yaml"
     refused = headcount(*more, *others, "--network", other_network)
     assert refused.returncode == 1
     assert "are not of the network in" in refused.stderr
