@@ -40,7 +40,7 @@ from crowd.configured import zone_tracker
 from crowd.levels import UTC as RULES_UTC
 from crowd.replay import replay_zone
 from crowd.zones import zone_weights
-from headcount.bench import free_port
+from headcount.ports import free_port
 from models.shipped import weights_path
 
 FILM, HEADS = "mall_train_640x480.mp4", "mall_train_heads.csv"

@@ -275,7 +275,7 @@ def bench_chain(
     as_json: AsJson = False,
 ) -> None:
     """Latency from capture to a readable reading, beside the model's own time."""
-    from headcount.bench import bench_chain as measure_chain
+    from headcount.bench.chain import bench_chain as measure_chain
 
     measure_chain(
         video, cameras=cameras, fps=fps, seconds=seconds, weights=weights, as_json=as_json
@@ -288,7 +288,7 @@ def bench_model(
     as_json: AsJson = False,
 ) -> None:
     """The model's time beside the ideal time of its convolutions, and its parts."""
-    from headcount.bench_model import bench_model as measure_model
+    from headcount.bench.model import bench_model as measure_model
 
     measure_model(weights, as_json=as_json)
 
@@ -304,7 +304,7 @@ def bench_chaos(
     as_json: AsJson = False,
 ) -> None:
     """Break a running site in every way and check that its numbers stay true; exit 1 if not."""
-    from headcount.chaos import bench_chaos as break_things
+    from headcount.chaos.run import bench_chaos as break_things
 
     if not break_things(minutes, seed, as_json=as_json, keep=keep):
         raise typer.Exit(1)
@@ -322,7 +322,7 @@ def bench_history(
     as_json: AsJson = False,
 ) -> None:
     """Size of a generated history, and how long its questions take."""
-    from headcount.bench_history import bench_history as measure_history
+    from headcount.bench.history import bench_history as measure_history
 
     measure_history(cameras=cameras, days=days, fps=fps, url=url, as_json=as_json)
 

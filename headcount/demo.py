@@ -25,7 +25,8 @@ import scenes
 from core.logging import LEVEL_VARIABLE, configure_logging
 from core.site_file import LoadedSite
 from headcount.failures import InputError
-from headcount.running import require_free_port, run_site
+from headcount.ports import require_free_port
+from headcount.running import run_site
 from headcount.score import DemoScore
 from headcount.weights import require_weights
 from scenes.clip import write_clip

@@ -25,10 +25,11 @@ from headcount.training_inputs import (
     recipe_of,
 )
 from models.layers import channels_last
+from models.training.averages import between
 from models.training.composites import composites
 from models.training.crops import decoded
 from models.training.data import Annotated, DataError, read_folder
-from models.training.diffusion import DiffusionLoss, between, finetuning_run
+from models.training.diffusion import DiffusionLoss, finetuning_run
 from models.weights import load_weights, save_weights
 
 CAMERA_SHARE = 0.6  # of the crops; the rest keeps the model from forgetting
@@ -136,14 +137,14 @@ def label(
     port: Argument[int, typer.Option("--port", min=1, max=65535)] = 8502,
 ) -> None:
     """Click heads on a camera's frames in the browser; the model suggests, you correct."""
-    from headcount.labelling import take_frames
+    from headcount.labelling.labels import take_frames
 
     if video is not None:
         taken = take_frames(video, folder / "images", frames)
         console.print(f"{folder / 'images'}: {taken} frames of {video.name}")
     if not (folder / "images").is_dir():
         raise InputError(f"{folder}: no folder images/ with the camera's frames (or give --video)")
-    page = Path(__file__).with_name("labelling_page.py")
+    page = Path(__file__).parent / "labelling" / "page.py"
     console.print(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
     sys.argv = [
         "streamlit",

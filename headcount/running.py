@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import urllib.error
 import urllib.request
@@ -13,40 +12,19 @@ from typing import TypeAlias
 
 from core.settings import Site
 from core.site_file import LoadedSite
-from headcount.failures import InputError, say
+from headcount.failures import say
 from headcount.hangup import ReloadOnHangup
+from headcount.ports import require_free_port
 from headcount.site_broker import site_broker
 from headcount.site_loading import load
 from headcount.supervisor import StopSignals, Supervisor
 from headcount.weights import require_weights
 
 
-class PortTakenError(InputError):
-    """Another program listens where the dashboard should."""
-
-
 def dashboard_address(site: Site) -> str:
     """Where a browser on this machine finds the dashboard."""
     host = site.dashboard.host
     return f"http://{f'[{host}]' if ':' in host else host}:{site.dashboard.port}"
-
-
-def require_free_port(host: str, port: int) -> None:
-    """Check that the dashboard can listen.
-
-    Raises:
-        PortTakenError: it cannot.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortTakenError(
-                f"the dashboard cannot listen on {host}:{port}: {error.strerror}; "
-                "choose another dashboard.port"
-            ) from None
 
 
 def _announce(site: Site, stop: threading.Event) -> None:

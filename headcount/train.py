@@ -177,7 +177,12 @@ def diffusion(
 @app.command()
 def calibrate(
     data: DataOption,
-    run_folder: Argument[Path, typer.Option("--run", help="Run folder of stage 2.")],
+    runs: Argument[
+        list[Path],
+        typer.Option(
+            "--run", help="Run folder of stage 2; of several from one start, the mean weights."
+        ),
+    ],
     weights: Argument[Path, typer.Option("--weights", help="The weights file to write.")],
     config: RecipeOption = RECIPE,
     network: NetworkOption = NETWORK,
@@ -188,7 +193,7 @@ def calibrate(
     from models.weights import save_weights
 
     sets = read_data_sets(data, recipe_of(config)["shares"])
-    module = loaded(CrowdDiffusion(network_of(network)), run_folder).eval()
+    module = loaded(CrowdDiffusion(network_of(network)), *runs).eval()
     recipe, figures = choose_recipe(module, validation(sets.validation), sets.validation)
     for name, value in figures.items():
         console.print(f"{name}: {value:.4f}", highlight=False)

@@ -12,12 +12,14 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import track
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from core.site_file import SiteFileError, load_yaml
 from headcount.failures import InputError
 from models.network import NetworkConfig
+from models.training.averages import mean_weights
 from models.training.crops import BatchStream, CropSource, Example, decoded
 from models.training.data import Annotated, DataError, read_folder, split
 from models.training.pack import PackError, read_pack
@@ -122,16 +124,23 @@ def network_of(config: Path) -> NetworkConfig:
         raise InputError(f"{config}: {error}") from None
 
 
-def loaded(module: Module, run: Path) -> Module:
-    """The module with the best weights of an earlier run.
+def loaded(module: Module, *runs: Path) -> Module:
+    """The module with the best weights of an earlier run, or with the mean of several runs'.
 
     Raises:
-        InputError: the run has none yet.
+        InputError: a run has none yet, or they are of another network.
     """
-    path = run / "best.safetensors"
-    if not path.is_file():
-        raise InputError(f"{path}: not there; run the earlier stage first")
-    module.load_state_dict(load_file(path))
+    states = []
+    for run in runs:
+        path = run / "best.safetensors"
+        if not path.is_file():
+            raise InputError(f"{path}: not there; run the earlier stage first")
+        try:
+            states.append(load_file(path))
+            module.load_state_dict(states[-1])
+        except (RuntimeError, SafetensorError):
+            raise InputError(f"{path}: not the weights of this network (see --network)") from None
+    module.load_state_dict(mean_weights(states))
     return module
 
 

@@ -16,7 +16,6 @@ import json
 import os
 import selectors
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,8 @@ from urllib.parse import quote
 
 import av
 import pytest
+
+from headcount.ports import free_port
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 SERVER_SCRIPT = Path(__file__).with_name("gst_rtsp_server.py")
@@ -67,7 +68,7 @@ class RtspServer:
         digest: bool = False,
     ) -> None:
         require_gstreamer()
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._credentials = credentials
         self._digest = digest
         self._media = {
@@ -145,13 +146,6 @@ class RtspServer:
         if self._process is None:
             raise RuntimeError("the RTSP server is not running")
         self._process.send_signal(number)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _prepared(path: Path) -> tuple[Path, Path]:

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from headcount.ports import free_port
 from models.shipped import weights_path
 from tests.conftest import NO_SKIP
-from tests.headcount.conftest import environment, free_port, headcount, write_site
+from tests.headcount.conftest import environment, headcount, write_site
 from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parent.parent

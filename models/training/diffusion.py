@@ -199,17 +199,3 @@ def finetuning_run(
         {"params": list(model.conditioner.parameters()), "lr": FINETUNING_CONDITIONER_RATE},
     ]
     return TrainingRun(model, folder, minutes, groups, validate, validate_every_s=60)
-
-
-def between(
-    before: Mapping[str, Tensor], after: Mapping[str, Tensor], share: float
-) -> dict[str, Tensor]:
-    """Weights that lie ``share`` of the way from one network's to another's.
-
-    Of a finetuned network most of what it learnt stays, and half of what it forgot comes back
-    (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
-    """
-    return {
-        name: tensor.lerp(after[name], share) if tensor.is_floating_point() else tensor
-        for name, tensor in before.items()
-    }

@@ -23,8 +23,8 @@ from core.history import History
 from core.history_schema import incidents, outbox, owners, zone_states
 from core.messages import Keys
 from core.site_file import LoadedSite
-from headcount.chaos_record import Record, Rules
-from headcount.chaos_watch import Receiver
+from headcount.chaos.record import Record, Rules
+from headcount.chaos.watch import Receiver
 from tests.alerts.readings import reading
 from tests.conftest import MakeSite
 from tests.waiting import wait_until

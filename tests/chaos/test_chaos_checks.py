@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from headcount.chaos_checks import verdicts
-from headcount.chaos_record import (
+from headcount.chaos.checks import verdicts
+from headcount.chaos.record import (
     CameraSeen,
     Fault,
     IncidentGone,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from core.clock import local_ms
-from headcount import chaos_faults
-from headcount.chaos_faults import KINDS, SLOW, Breaker, Target
-from headcount.chaos_record import CameraSeen, Fault, Record, Rules, StoredSeen
+from headcount.chaos import faults
+from headcount.chaos.faults import KINDS, SLOW, Breaker, Target
+from headcount.chaos.record import CameraSeen, Fault, Record, Rules, StoredSeen
 
 
 def target(record: Record) -> Target:
@@ -38,7 +38,7 @@ def kinds_broken(seed: int, monkeypatch: pytest.MonkeyPatch, most: int) -> list[
 
         return act
 
-    monkeypatch.setattr(chaos_faults, "KINDS", {kind: pretend(kind) for kind in KINDS})
+    monkeypatch.setattr(faults, "KINDS", {kind: pretend(kind) for kind in KINDS})
     monkeypatch.setattr(site.stop, "wait", lambda _seconds: site.stop.is_set())
     Breaker(site, seed).break_until(time.monotonic() + 60)
     return done

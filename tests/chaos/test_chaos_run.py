@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from headcount.chaos import print_report, report, run_chaos
-from headcount.chaos_checks import verdicts
-from headcount.chaos_record import Fault
+from headcount.chaos.checks import verdicts
+from headcount.chaos.record import Fault
+from headcount.chaos.run import print_report, report, run_chaos
 
 SECONDS, SEED = 10.0, 4
 QUICK = (

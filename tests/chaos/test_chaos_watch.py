@@ -11,9 +11,9 @@ from sqlalchemy import Connection, delete, insert, update
 from core.history import History
 from core.history_rows import put_row
 from core.history_schema import incidents, zone_states
-from headcount import chaos_watch
-from headcount.chaos_record import Record, Rules
-from headcount.chaos_watch import Watch
+from headcount.chaos import watch
+from headcount.chaos.record import Record, Rules
+from headcount.chaos.watch import Watch
 from tests.waiting import wait_until
 
 AT = 1_795_519_431_000
@@ -29,7 +29,7 @@ def put_value(connection: Connection, at: int) -> None:
 def test_an_incident_is_kept_once_for_each_change_however_long_it_is_watched(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chaos_watch, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.02)
     history = History.open(f"sqlite:///{tmp_path}/history.db")
     record = Record(Rules(3.0, 5.0, 30.0, 2.0, 4.0))
     nowhere = "http://127.0.0.1:9"

@@ -19,9 +19,9 @@ from core.broker import LocalBroker, connect
 from core.history import History
 from core.history_schema import incidents, outbox
 from core.site_file import LoadedSite, load_site
+from headcount.ports import free_port
 from tests.dashboard.feeder import Feeder
 from tests.dashboard.locked import Locked, locked_dashboard
-from tests.dashboard.ports import free_port as free_port
 from tests.waiting import wait_until
 
 START_LIMIT_S = 30

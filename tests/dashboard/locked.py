@@ -19,8 +19,8 @@ from core.broker import LocalBroker
 from core.history import History
 from core.roles import Role
 from core.site_file import load_site
+from headcount.ports import free_port
 from tests.dashboard.feeder import Feeder
-from tests.dashboard.ports import free_port
 from tests.waiting import wait_until
 
 PASSWORD = "correct horse"

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.dashboard.ports import free_port
+from headcount.ports import free_port
 from tests.waiting import wait_until
 
 

@@ -32,8 +32,9 @@ from core.history_schema import hours, minutes, zone_states
 from core.messages import CameraState, Picture, Reading, Reason, Service
 from core.settings import Zone
 from core.site_file import load_site
+from headcount.ports import free_port
 from inference.crowd_map import as_png
-from tests.dashboard.conftest import START_LIMIT_S, answers, dashboard_process, free_port
+from tests.dashboard.conftest import START_LIMIT_S, answers, dashboard_process
 from tests.dashboard.feeder import Feeder
 from tests.waiting import wait_until
 

@@ -11,11 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from core.messages import Reason
+from headcount.ports import free_port
 from tests.dashboard.conftest import (
     RunningDashboard,
     answers,
     dashboard_process,
-    free_port,
     write_site,
 )
 from tests.dashboard.feeder import WIDTH, a_picture

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from core.messages import ALERTS_GROUP
+from headcount.ports import free_port
 from tests.dashboard.conftest import RunningDashboard
-from tests.dashboard.ports import free_port
 from tests.dashboard.scraping import scraped
 from tests.promtool import installed
 from tests.waiting import wait_until

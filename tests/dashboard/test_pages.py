@@ -17,7 +17,8 @@ from core.history import History
 from core.messages import Command, Reply, Service
 from core.site_file import load_site
 from dashboard.text import catalogue
-from tests.dashboard.conftest import RunningDashboard, answers, dashboard_process, free_port
+from headcount.ports import free_port
+from tests.dashboard.conftest import RunningDashboard, answers, dashboard_process
 from tests.dashboard.feeder import Feeder, a_picture
 from tests.dashboard.test_browser import MONITOR, PATIENCE_MS, PHONE, Visit
 from tests.waiting import wait_until

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from dashboard.service import PortTakenError, run
+from headcount.ports import free_port
 from tests.dashboard.conftest import (
     answers,
     dashboard_process,
-    free_port,
     write_site,
 )
 from tests.waiting import wait_until

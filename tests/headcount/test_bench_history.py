@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headcount.bench_history import bench_history
+from headcount.bench.history import bench_history
 from headcount.failures import InputError
 
 

@@ -8,7 +8,8 @@ import httpx
 import pytest
 import redis
 
-from tests.headcount.conftest import free_port, headcount, write_site
+from headcount.ports import free_port
+from tests.headcount.conftest import headcount, write_site
 from tests.headcount.running_site import FIRST_READING_WITHIN_S, running_site
 from tests.headcount.test_privacy import contents
 from tests.waiting import wait_until

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from headcount.ports import free_port
 from models.shipped import weights_path
-from tests.headcount.conftest import free_port, headcount, write_site
+from tests.headcount.conftest import headcount, write_site
 
 COMMANDS = (
     *("demo", "run", "ingest", "worker", "alerts", "dashboard", "health"),

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
+from headcount.ports import free_port
 from scenes.scene import Scene, ground_of
-from tests.headcount.conftest import free_port, headcount
+from tests.headcount.conftest import headcount
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

@@ -11,11 +11,12 @@ import pytest
 from playwright.sync_api import Error, Page
 
 from headcount.failures import InputError
-from headcount.labelling import read_points, take_frames, write_points
+from headcount.labelling.labels import read_points, take_frames, write_points
+from headcount.ports import free_port
 from models.weights import load_weights
 from scenes.scene import Scene
 from tests.conftest import REPOSITORY
-from tests.headcount.conftest import environment, free_port, headcount
+from tests.headcount.conftest import environment, headcount
 from tests.waiting import wait_until
 
 

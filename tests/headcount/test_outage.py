@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.headcount.conftest import free_port, write_site
+from headcount.ports import free_port
+from tests.headcount.conftest import write_site
 from tests.headcount.running_site import FIRST_READING_WITHIN_S, running_site
 from tests.rtsp_server import RtspServer, require_gstreamer
 from tests.waiting import wait_until

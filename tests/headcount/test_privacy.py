@@ -15,7 +15,8 @@ import pytest
 import redis
 
 from core.messages import FRAMES_GONE_S, FRAMES_KEPT, Keys
-from tests.headcount.conftest import free_port, write_site
+from headcount.ports import free_port
+from tests.headcount.conftest import write_site
 from tests.headcount.running_site import FIRST_READING_WITHIN_S, running_site
 from tests.waiting import wait_until
 

@@ -17,9 +17,10 @@ from core.broker import connect
 from core.clock import Clock
 from core.messages import Keys
 from dashboard.metrics_processes import TOLD_OTHERWISE, UNKNOWN, parse_name
+from headcount.ports import free_port
 from inference.peers import live_workers
 from tests.dashboard.feeder import COUNTERS
-from tests.headcount.conftest import environment, free_port, write_site
+from tests.headcount.conftest import environment, write_site
 from tests.headcount.http_receiver import HttpReceiver
 from tests.headcount.running_site import FIRST_READING_WITHIN_S, Running, running_site
 from tests.waiting import wait_until

@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from core.site_file import load_site
-from tests.headcount.conftest import free_port
+from headcount.ports import free_port
 from tests.headcount.running_site import Running, running_site
 from tests.ingest.conftest import write_video
 from tests.ingest.http_server import HttpServer

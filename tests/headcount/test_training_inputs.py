@@ -1,11 +1,16 @@
-"""Recipes: what is missing or unknown is named."""
+"""Recipes and earlier runs: what is missing, unknown or of another network is named."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
 
 from headcount.failures import InputError
-from headcount.training_inputs import RECIPE, crops_of, recipe_of
+from headcount.training_inputs import RECIPE, crops_of, loaded, recipe_of
 
 
 def test_the_shipped_recipe_is_read():
@@ -27,3 +32,23 @@ def test_a_wrong_recipe_is_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         recipe_of(path)
+
+
+def run_of(module: nn.Module, folder: Path) -> Path:
+    folder.mkdir()
+    save_file(module.state_dict(), folder / "best.safetensors")
+    return folder
+
+
+def test_several_runs_give_the_mean_of_their_weights(tmp_path):
+    modules = [nn.Linear(3, 2) for _ in range(2)]
+    runs = [run_of(module, tmp_path / str(i)) for i, module in enumerate(modules)]
+    mean = (modules[0].weight + modules[1].weight) / 2
+    torch.testing.assert_close(loaded(nn.Linear(3, 2), *runs).weight, mean)
+
+
+def test_a_run_of_another_network_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"best\.safetensors: not the weights of this network"):
+        loaded(nn.Linear(3, 2), run_of(nn.Linear(4, 2), tmp_path / "run"))
+    with pytest.raises(InputError, match="run the earlier stage first"):
+        loaded(nn.Linear(3, 2), tmp_path)

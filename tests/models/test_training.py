@@ -11,9 +11,10 @@ from rich.console import Console
 from models.conditioner import Conditioner
 from models.network import CrowdDiffusion, NetworkConfig
 from models.training.autoencoder import autoencoder_loss
+from models.training.averages import between, mean_weights
 from models.training.crops import BatchStream, CropSource, Example, _cut_native
 from models.training.data import DataError, read_folder, split
-from models.training.diffusion import DiffusionLoss, between
+from models.training.diffusion import DiffusionLoss
 from models.training.regressor import density_loss, regressor_loss
 from models.training.run import TrainingRun
 from scenes.training import training_picture
@@ -212,3 +213,13 @@ def test_finetuned_weights_go_part_of_the_way():
     torch.testing.assert_close(mixed["weight"], torch.tensor([0.75, 1.5, -3.0]))
     assert mixed["usage"].item() == 7
     assert before["weight"].abs().sum() == 0
+
+
+def test_the_mean_of_weights_is_of_all_runs():
+    values = ([0.0, 3.0], [1.0, 3.0], [5.0, 0.0])
+    states = [
+        {"weight": torch.tensor(v), "usage": torch.tensor(i)} for i, v in enumerate(values, 7)
+    ]
+    mean = mean_weights(states)
+    torch.testing.assert_close(mean["weight"], torch.tensor([2.0, 2.0]))
+    assert mean["usage"].item() == 7

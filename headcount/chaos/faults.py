@@ -18,8 +18,8 @@ import structlog
 
 from core.broker import connect
 from core.clock import local_ms
-from headcount.chaos_record import Fault, Record
-from headcount.chaos_watch import Receiver, role_of
+from headcount.chaos.record import Fault, Record
+from headcount.chaos.watch import Receiver, role_of
 from headcount.rtsp_source import Clip, RtspCamera
 
 BACKOFF_CAP_S = 30.0  # of a camera's attempts

@@ -2,7 +2,7 @@
 
 Two cameras of our own (`headcount.rtsp_source`) show a rendered crowd that rises above the level
 and falls below it again each minute. The site runs as with ``headcount run``; faults come one
-after the other; `headcount.chaos_checks` judges what was observed.
+after the other; `headcount.chaos.checks` judges what was observed.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import yaml
 
 from core.clock import local_ms
 from core.logging import configure_logging
 from core.status import freshness_limit_s
-from headcount.bench import free_port, percentile
-from headcount.chaos_checks import Verdict, verdicts
-from headcount.chaos_faults import KINDS, Breaker, Target
-from headcount.chaos_record import Fault, Record, Rules
-from headcount.chaos_scene import CAMERAS, Scenery, scenery
-from headcount.chaos_watch import Receiver, Watch, written_notices
+from headcount.chaos.checks import Verdict, verdicts
+from headcount.chaos.faults import KINDS, Breaker, Target
+from headcount.chaos.record import Fault, Record, Rules
+from headcount.chaos.scene import CAMERAS, Scenery, scenery
+from headcount.chaos.watch import Receiver, Watch, written_notices
 from headcount.failures import say
+from headcount.ports import free_port
 from headcount.rtsp_source import RtspCamera
 from headcount.running import dashboard_address
 from headcount.site_broker import site_broker
@@ -185,8 +186,8 @@ def report(record: Record, judged: Sequence[Verdict], seconds: float, seed: int)
 def _spread(values: Sequence[float]) -> dict[str, float | None]:
     if not values:
         return {"p50": None, "p99": None, "max": None}
-    shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-    return {name: round(percentile(values, share), 1) for name, share in shares.items()}
+    shares = {"p50": 50, "p99": 99, "max": 100}
+    return {name: round(float(np.percentile(values, q)), 1) for name, q in shares.items()}
 
 
 def bench_chaos(minutes: float, seed: int, *, as_json: bool, keep: Path | None = None) -> bool:

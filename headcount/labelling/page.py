@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from headcount.labelling import Point, read_points, write_points
+from headcount.labelling.labels import Point, read_points, write_points
 from inference.decoding import decode_picture
 from models.counter import Counter
 from models.training.data import sorted_pictures
@@ -17,8 +17,8 @@ HERE = Path(__file__).parent
 
 _canvas = st.components.v2.component(
     "headcount_labels",
-    js=(HERE / "labelling.js").read_text("utf-8"),
-    css=(HERE / "labelling.css").read_text("utf-8"),
+    js=(HERE / "page.js").read_text("utf-8"),
+    css=(HERE / "page.css").read_text("utf-8"),
 )
 
 

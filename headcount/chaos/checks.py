@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from headcount.chaos_record import Fault, IncidentSeen, ProcessSeen, ReadingSeen, Record
+from headcount.chaos.record import Fault, IncidentSeen, ProcessSeen, ReadingSeen, Record
 
 NOBODY = 0.5  # people; the scene always holds more than ten
 CLEARLY = 1.15  # times the level: a crowd that must have raised an incident

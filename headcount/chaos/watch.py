@@ -19,7 +19,7 @@ from core.clock import local_ms
 from core.history import History, HistoryError
 from core.history_schema import incidents, outbox, zone_states
 from core.messages import Keys, Reading
-from headcount.chaos_record import (
+from headcount.chaos.record import (
     CameraSeen,
     IncidentGone,
     IncidentSeen,

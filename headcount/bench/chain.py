@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from core.logging import configure_logging
 from core.messages import Keys, Reading, Service
 from headcount.failures import InputError, say
+from headcount.ports import free_port
 from headcount.readings import ReadingsFollower
 from headcount.site_broker import site_broker
 from headcount.site_loading import load
@@ -46,13 +46,6 @@ class _Measurements:
             self.cameras.add(reading.camera)
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _site_text(video: Path, cameras: int, fps: float, weights: str) -> str:
     site = {
         "model": {"name": weights},
@@ -63,12 +56,6 @@ def _site_text(video: Path, cameras: int, fps: float, weights: str) -> str:
         ],
     }
     return yaml.safe_dump(site)
-
-
-def percentile(values: Iterable[float], share: float) -> float:
-    """The value that ``share`` of the values do not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def _result(measured: _Measurements, cameras: int, fps: float, seconds: float) -> dict[str, Any]:
@@ -82,12 +69,12 @@ def _result(measured: _Measurements, cameras: int, fps: float, seconds: float) -
         "asked_per_second": cameras * fps,
         "latency_ms": {
             "median": round(statistics.median(latency), 1),
-            "p95": round(percentile(latency, 0.95), 1),
+            "p95": round(float(np.percentile(latency, 95)), 1),
             "max": round(max(latency), 1),
         },
         "model_ms": {
             "median": round(statistics.median(model), 1),
-            "p95": round(percentile(model, 0.95), 1),
+            "p95": round(float(np.percentile(model, 95)), 1),
         },
         "worker_capacity_fps": round(1000.0 / statistics.mean(model), 2),
         "workers": 1,
