@@ -19,6 +19,7 @@ import yaml
 from core.messages import ALERTS_GROUP
 from headcount.ports import free_port
 from tests.dashboard.conftest import RunningDashboard
+from tests.dashboard.locked import HIDDEN, SEEN, Locked
 from tests.dashboard.scraping import scraped
 from tests.promtool import installed
 from tests.waiting import wait_until
@@ -32,6 +33,7 @@ VARIABLES = {"$site": ".*", "$camera": ".*", "$zone": ".*", "$__rate_interval": 
 NAME = re.compile(r"\bheadcount_\w+")
 SELECTOR = re.compile(r"\b(headcount_\w+)\{([^}]*)\}")
 MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
+COMMENTED = re.compile(r"^    # (authorization:|  credentials_file:)", re.MULTILINE)
 GROUPING = re.compile(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)")
 
 
@@ -114,9 +116,16 @@ def test_legends_and_variables_name_labels_that_exist(exposed: RunningDashboard)
 
 
 @contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
-    """A real Prometheus with deploy's own configuration, which asks ``target`` each second."""
-    configuration = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())
+def prometheus(folder: Path, target: str, token: str = "") -> Iterator[httpx.Client]:
+    """A real Prometheus with deploy's own configuration, which asks ``target`` each second.
+
+    With a token, the configuration is as operating.md says for a site with a login.
+    """
+    text = (DEPLOY / "prometheus.yaml").read_text()
+    if token:
+        (folder / "token").write_text(f"{token}\n")
+        text = COMMENTED.sub(r"    \1", text).replace("/site/prometheus-token", "token")
+    configuration = yaml.safe_load(text)
     configuration["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     configuration["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
@@ -154,6 +163,23 @@ def answered(client: httpx.Client, expression: str) -> list[Any]:
     assert document["status"] == "success", (expression, document)
     result: list[Any] = document["data"]["result"]
     return result
+
+
+@pytest.mark.parametrize(
+    ("user", "cameras"), [("watcher", {SEEN, HIDDEN}), ("visitor", {SEEN}), ("", set())]
+)
+def test_prometheus_asks_with_the_token_of_a_viewer(
+    locked: Locked, tmp_path: Path, user: str, cameras: set[str]
+) -> None:
+    target = locked.address.removeprefix("http://")
+    with prometheus(tmp_path, target, locked.tokens.get(user, "")) as client:
+
+        def is_up() -> list[str]:
+            return [sample["value"][1] for sample in answered(client, "up")]
+
+        wait_until(lambda: is_up() == ["1" if user else "0"], 20, 0.2)
+        counted = answered(client, 'count by (camera) ({camera!=""})')
+        assert {sample["metric"]["camera"] for sample in counted} == cameras
 
 
 def test_every_panel_has_data_and_the_alerts_fire(
