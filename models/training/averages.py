@@ -25,8 +25,8 @@ def between(
 def mean_weights(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The mean of the weights of several networks; what is no real number is the first one's.
 
-    It is better than each where all were trained on from one start, with other crops, and costs
-    no time at inference (Wortsman et al., Model soups, 2022).
+    Networks that were trained on from one start, with other crops, can be averaged, often to a
+    better one than each (Wortsman et al., Model soups, 2022).
     """
     first = states[0]
     return {

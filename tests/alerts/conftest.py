@@ -1,76 +1,16 @@
-"""A receiver of notices: a real HTTP server whose answers a test chooses."""
+"""A broker of a test's own, a receiver of notices, and Apprise loaded once."""
 
 from __future__ import annotations
 
-import json
-import threading
 import warnings
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import apprise
 import pytest
 
+from tests.receiver import Receiver
 from tests.restartable_broker import RestartableBroker
-
-
-class Receiver:
-    """Takes notices on ``url`` and remembers what it accepted.
-
-    ``answer`` is the HTTP status it gives; every request is counted in ``attempts``.
-    """
-
-    def __init__(self, port: int = 0) -> None:
-        self.answer = 200
-        self.attempts = 0
-        self.notices: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        self.gets: list[str] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.attempts += 1
-                if receiver.answer == 200:
-                    receiver.notices.append(json.loads(body))
-                    receiver.keys.append(self.headers.get("Idempotency-Key"))
-                self.send_response(receiver.answer)
-                self.end_headers()
-
-            def do_GET(self) -> None:
-                receiver.gets.append(self.path)
-                self.send_response(receiver.answer)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-        self._thread.start()
-
-    @property
-    def port(self) -> int:
-        return self._server.server_port
-
-    @property
-    def url(self) -> str:
-        """An Apprise URL."""
-        return f"json://127.0.0.1:{self.port}/hook"
-
-    @property
-    def titles(self) -> list[str]:
-        return [notice["title"] for notice in self.notices]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture
@@ -81,9 +21,8 @@ def own_broker(tmp_path: Path) -> Iterator[RestartableBroker]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    yield server
-    server.close()
+    with Receiver() as server:
+        yield server
 
 
 @pytest.fixture(scope="session", autouse=True)

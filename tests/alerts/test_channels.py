@@ -17,7 +17,7 @@ import pytest
 
 from alerts.channels import deliver, with_key
 from alerts.notices import Notice
-from tests.alerts.conftest import Receiver
+from tests.receiver import Receiver
 
 NOTICE = Notice("[WARNING] Hall / all: 42 persons, raised", "line\nincident 4 change 2",
                 "incident 4 change 2", level="critical")  # fmt: skip

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from alerts.notify_test import send_test
-from tests.alerts.conftest import Receiver
 from tests.conftest import MakeSite
+from tests.receiver import Receiver
 
 
 def test_every_channel_gets_one_and_failures_are_told(

@@ -13,9 +13,9 @@ from core.commands import send_command
 from core.history_schema import incidents, zone_states
 from core.messages import Heartbeat, Keys, Reply, Service
 from core.site_file import load_site
-from tests.alerts.conftest import Receiver
 from tests.alerts.test_service import LEVELS, Site, running
 from tests.conftest import MakeSite
+from tests.receiver import Receiver
 from tests.waiting import wait_until
 
 KEYS = Keys()

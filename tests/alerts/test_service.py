@@ -34,9 +34,9 @@ from core.history_schema import (
 from core.live import LiveView
 from core.messages import ALERTS_GROUP, CameraState, Heartbeat, Keys, Reason, Service, State
 from core.site_file import LoadedSite
-from tests.alerts.conftest import Receiver
 from tests.alerts.readings import reading
 from tests.conftest import MakeSite
+from tests.receiver import Receiver
 from tests.restartable_broker import RestartableBroker
 from tests.waiting import wait_until
 

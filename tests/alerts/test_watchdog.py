@@ -1,7 +1,7 @@
 """The dead-man's switch is called while all is well, and only then."""
 
 from alerts.watchdog import Watchdog
-from tests.alerts.conftest import Receiver
+from tests.receiver import Receiver
 from tests.waiting import wait_until
 
 

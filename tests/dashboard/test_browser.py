@@ -12,12 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from core.messages import Reason
 from headcount.ports import free_port
-from tests.dashboard.conftest import (
-    RunningDashboard,
-    answers,
-    dashboard_process,
-    write_site,
-)
+from tests.dashboard.conftest import RunningDashboard, answers, dashboard_process, write_site
 from tests.dashboard.feeder import WIDTH, a_picture
 from tests.waiting import wait_until
 

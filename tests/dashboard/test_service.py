@@ -12,11 +12,7 @@ import pytest
 
 from dashboard.service import PortTakenError, run
 from headcount.ports import free_port
-from tests.dashboard.conftest import (
-    answers,
-    dashboard_process,
-    write_site,
-)
+from tests.dashboard.conftest import answers, dashboard_process, write_site
 from tests.waiting import wait_until
 
 

@@ -21,8 +21,8 @@ from headcount.ports import free_port
 from inference.peers import live_workers
 from tests.dashboard.feeder import COUNTERS
 from tests.headcount.conftest import environment, write_site
-from tests.headcount.http_receiver import HttpReceiver
 from tests.headcount.running_site import FIRST_READING_WITHIN_S, Running, running_site
+from tests.receiver import Receiver
 from tests.waiting import wait_until
 
 LEVELS = {"unit": "persons", "watch": 1, "raise_after": "1s", "clear_after": "5s"}
@@ -74,7 +74,7 @@ def test_from_video_to_notification_and_nothing_left_behind(
         }
         for name in ("plaza", "concourse")
     ]
-    with HttpReceiver() as receiver:
+    with Receiver() as receiver:
         site = write_site(
             tmp_path,
             cameras=cameras,
