@@ -27,7 +27,7 @@ from models.training.crops import Batch
 CHECKPOINT_EVERY_S = 110.0
 EMA_DECAY = 0.999
 WARM_UP_STEPS = 200
-GRADIENT_NORM = 1.0
+OUTLIER = 10.0  # times the usual norm, to which a gradient is shortened at most
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Progress:
     seconds: float = 0.0
     best: float = math.inf
     validated_at_s: float = 0.0
+    usual_norm: float | None = None  # of the gradients: an average over about a hundred steps
 
 
 class TrainingRun:
@@ -99,7 +100,7 @@ class TrainingRun:
                 raise FloatingPointError(f"the loss is {loss.item()} at step {self.progress.step}")
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self.module.parameters(), GRADIENT_NORM)
+            self._shorten_outliers()
             self.optimiser.step()
             self._update_ema()
             self.progress.step += 1
@@ -180,6 +181,18 @@ class TrainingRun:
         factor = warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         for group, rate in zip(self.optimiser.param_groups, self.initial_rates, strict=True):
             group["lr"] = rate * factor
+
+    def _shorten_outliers(self) -> None:
+        """Shortens gradients far longer than usual, and only those.
+
+        A fixed norm that most batches exceed would give all batches the same weight, and the
+        minimum would no longer be the loss's: crowds denser than predicted, whose gradients are the
+        longest, would hardly count, and be predicted too low.
+        """
+        usual = self.progress.usual_norm
+        limit = math.inf if usual is None else OUTLIER * usual
+        norm = min(limit, float(nn.utils.clip_grad_norm_(self.module.parameters(), limit)))
+        self.progress.usual_norm = norm if usual is None else 0.99 * usual + 0.01 * norm
 
     @torch.no_grad()
     def _update_ema(self) -> None:

@@ -1,5 +1,6 @@
 """Training on rendered scenes: it learns, it survives being cut off, data are checked."""
 
+import math
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from models.conditioner import Conditioner
 from models.network import CrowdDiffusion, NetworkConfig
 from models.training.autoencoder import autoencoder_loss
 from models.training.averages import between, mean_weights
-from models.training.crops import BatchStream, CropSource, Example, _cut_native
+from models.training.crops import Batch, BatchStream, CropSource, Example, _cut_native
 from models.training.data import DataError, read_folder, split
 from models.training.diffusion import DiffusionLoss
 from models.training.regressor import density_loss, regressor_loss
@@ -134,6 +135,35 @@ def test_a_run_ends_after_the_crops_it_may_see(tmp_path, source):
     batches.close()
     assert run.progress.crops == 24
     assert run.optimiser.param_groups[0]["lr"] < 3e-3
+
+
+def test_rare_large_counts_keep_their_weight_in_the_mean(tmp_path):
+    """The Poisson likelihood of counts 1, 1, ... 40 has its minimum at their mean."""
+    rate = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(rate.weight)
+    groups = [{"params": list(rate.parameters()), "lr": 0.05}]
+    run = TrainingRun(rate, tmp_path, 1.0, groups, lambda ema: {"score": 1.0}, console=QUIET)
+    run.crops = 3000
+    counts = np.random.default_rng(0).choice([1, 40], 3000, p=[0.9, 0.1])
+    batches = [Batch(np.array([count]), [np.zeros((count, 2), np.float32)]) for count in counts]
+
+    def loss(module: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        log_rate = module(torch.ones(1)).squeeze()
+        return log_rate.exp() - len(batch.heads[0]) * log_rate, {}
+
+    run.fit(batches, loss)
+    assert math.exp(run.ema.weight.item()) == pytest.approx(counts.mean(), rel=0.2)
+
+
+def test_a_gradient_far_beyond_the_usual_is_shortened(tmp_path):
+    run = make_run(tmp_path)
+    parameter = next(run.module.parameters())
+    for length in (1.0, 1.0, 1000.0):
+        run.optimiser.zero_grad()
+        parameter.grad = torch.zeros_like(parameter)
+        parameter.grad.view(-1)[0] = length
+        run._shorten_outliers()
+    assert parameter.grad.norm().item() == pytest.approx(10.0, rel=1e-3)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path, source):
