@@ -70,7 +70,7 @@ def finetune(
         train = [frame for index, frame in enumerate(frames) if index % HELD_OUT]
     recipe = recipe_of(config)
     scenes = DataSets({}, {}, {"scenes": 1.0})  # our own rendered pictures, always there
-    others = scenes if data is None else read_data_sets(data, recipe["shares"])
+    others = scenes if data is None else read_data_sets(data, recipe)
     rest = sum(others.shares.values())
     mixed = {name: (1 - CAMERA_SHARE) * share / rest for name, share in others.shares.items()}
     sets = DataSets(

@@ -58,8 +58,9 @@ def autoencoder(
 
     torch.manual_seed(seed)
     sizes = network_of(network)
-    shares = {n: s for n, s in recipe_of(config)["shares"].items() if "shanghaitech" in n}
-    sets = read_data_sets(data, shares)
+    recipe = recipe_of(config)
+    shares = {n: s for n, s in recipe["shares"].items() if "shanghaitech" in n}
+    sets = read_data_sets(data, recipe | {"shares": shares})
     module = CrowdDiffusion(sizes).autoencoder
     run = autoencoder_run(module, out, minutes, sets.validation)
     fit(
@@ -95,7 +96,7 @@ def regressor(
 
     torch.manual_seed(seed)
     recipe = recipe_of(config)
-    sets = read_data_sets(data, recipe["shares"])
+    sets = read_data_sets(data, recipe)
     conditioner = CrowdDiffusion(network_of(network)).conditioner
     module = channels_last(Mcnn() if mcnn else conditioner)
     run = regressor_run(module, out, minutes, validation(sets.validation))
@@ -143,7 +144,7 @@ def diffusion(
 
     torch.manual_seed(seed)
     recipe = recipe_of(config)
-    sets = read_data_sets(data, recipe["shares"])
+    sets = read_data_sets(data, recipe)
     sizes = network_of(network)
     module = channels_last(CrowdDiffusion(sizes))
     if start is not None and Path(start).is_dir():
@@ -192,7 +193,7 @@ def calibrate(
     from models.training.regressor import validation
     from models.weights import save_weights
 
-    sets = read_data_sets(data, recipe_of(config)["shares"])
+    sets = read_data_sets(data, recipe_of(config))
     module = loaded(CrowdDiffusion(network_of(network)), *runs).eval()
     recipe, figures = choose_recipe(module, validation(sets.validation), sets.validation)
     for name, value in figures.items():
@@ -216,8 +217,8 @@ def pack(
     """One compact file of all training pictures and points; `--data FILE` trains from it."""
     from models.training.pack import PackError, write_pack
 
-    shares = recipe_of(config)["shares"]
-    sets = read_data_sets(data, shares)
+    # Whole: what is incomplete in it is left out where it is read.
+    sets = read_data_sets(data, {"shares": recipe_of(config)["shares"]})
     together = {name: [*sets.train[name], *sets.validation[name]] for name in sets.train}
     try:
         written = write_pack(together, out, size_in_bytes(limit))

@@ -21,7 +21,7 @@ from headcount.failures import InputError
 from models.network import NetworkConfig
 from models.training.averages import mean_weights
 from models.training.crops import BatchStream, CropSource, Example, decoded
-from models.training.data import Annotated, DataError, read_folder, split
+from models.training.data import Annotated, DataError, cut_above_heads, read_folder, split
 from models.training.pack import PackError, read_pack
 from models.training.run import TrainingRun
 from scenes.training import training_picture
@@ -43,7 +43,7 @@ NetworkOption = Argument[Path, typer.Option("--network", help="Sizes of the netw
 SeedOption = Argument[int, typer.Option("--seed", help="Of weights and crops.")]
 RECIPE = CONFIGS / "training" / "tiny.yaml"
 NETWORK = CONFIGS / "models" / "tiny.yaml"
-RECIPE_KEYS = {"batch", "crop", "shares", "native", "damaged"}
+RECIPE_KEYS = {"batch", "crop", "shares", "native", "damaged", "cut_above_heads", "incomplete"}
 SCENES, SCENE_SIDE = 320, 448  # rendered pictures and their side in pixels
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -58,22 +58,32 @@ class DataSets:
     shares: Mapping[str, float]
 
 
-def read_data_sets(data: Path, shares: Mapping[str, float]) -> DataSets:
-    """Reads the annotations of the data sets; one that is not there is left out and said so.
+def read_data_sets(data: Path, recipe: Mapping[str, Any]) -> DataSets:
+    """Reads the recipe's data sets; one that is not there is left out and said so.
 
     Raises:
         InputError: none is there, or one is damaged.
     """
-    train, validation = {}, {}
+    train, validation, shares = {}, {}, recipe["shares"]
     try:
         for name, items in _named_sets(data, [name for name in shares if name != "scenes"]):
-            train[name], validation[name] = split(items)
+            # Split first, so that a picture is on the same side whatever else is left out.
+            parts = [_annotated(name, part, recipe) for part in split(items)]
+            train[name], validation[name] = parts
     except (DataError, PackError) as error:
         raise InputError(str(error)) from None
     if not train:
         expected = ", ".join(name for name in shares if name != "scenes")
         raise InputError(f"{data}: holds none of the recipe's data sets ({expected})")
     return DataSets(train, validation, shares)
+
+
+def _annotated(name: str, items: Sequence[Annotated], recipe: Mapping[str, Any]) -> list[Annotated]:
+    """The pictures of a data set, or the parts of them, whose people are annotated."""
+    incomplete = set(recipe.get("incomplete", {}).get(name, ()))
+    complete = [item for item in items if item.path.stem not in incomplete]
+    cut = name in recipe.get("cut_above_heads", ())
+    return [cut_above_heads(item) for item in complete] if cut else complete
 
 
 def _named_sets(data: Path, names: Sequence[str]) -> Iterator[tuple[str, list[Annotated]]]:
@@ -104,6 +114,9 @@ def recipe_of(config: Path) -> dict[str, Any]:
     if unknown := keys - RECIPE_KEYS:
         allowed = ", ".join(sorted(RECIPE_KEYS))
         raise InputError(f"{config}: unknown key {min(unknown)}; allowed are {allowed}")
+    for key in ("cut_above_heads", "incomplete"):
+        if unknown := set(recipe.get(key, ())) - set(recipe["shares"]):
+            raise InputError(f"{config}: {key} names {min(unknown)}, which has no share")
     return dict(recipe)
 
 

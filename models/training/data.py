@@ -10,13 +10,15 @@ import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
+
+ABOVE_HEAD = 14  # pixels that are kept above a head's centre: it is whole
 
 
 class DataError(ValueError):
@@ -31,6 +33,7 @@ class Annotated:
     heads: NDArray[np.float32]  # (N, 2) x, y in pixels, the first pixel's centre at 0.5, 0.5
     sizes: NDArray[np.float32] | None  # (N,) side of the head's box in pixels, where annotated
     encoded: NDArray[np.uint8] | None = None  # the picture's file, where `path` is in a pack
+    top: int = 0  # rows that are cut off the picture's upper side
 
     def picture(self) -> NDArray[np.uint8]:
         """The decoded picture, (H, W, 3) BGR.
@@ -44,7 +47,7 @@ class Annotated:
             decoded = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
         if decoded is None:
             raise DataError(f"{self.path}: not a picture that can be decoded")
-        return decoded.astype(np.uint8, copy=False)
+        return decoded[self.top :].astype(np.uint8, copy=False)
 
 
 def read_folder(folder: Path) -> list[Annotated]:
@@ -67,6 +70,17 @@ def split(items: list[Annotated]) -> tuple[list[Annotated], list[Annotated]]:
     """Train and validation: the last tenth, by file number, is validation."""
     held_out = max(1, len(items) // 10)
     return items[:-held_out], items[-held_out:]
+
+
+def cut_above_heads(item: Annotated) -> Annotated:
+    """The picture without what lies above its highest head.
+
+    For data sets whose far people nobody annotated: they would be taught to be nobody.
+    """
+    if not len(item.heads):
+        return item
+    top = max(0, int(item.heads[:, 1].min()) - ABOVE_HEAD)
+    return replace(item, heads=item.heads - np.array([0, top], np.float32), top=item.top + top)
 
 
 def sorted_pictures(images: Path) -> list[Path]:

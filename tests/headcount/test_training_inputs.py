@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
 from headcount.failures import InputError
-from headcount.training_inputs import RECIPE, crops_of, loaded, recipe_of
+from headcount.training_inputs import RECIPE, crops_of, loaded, read_data_sets, recipe_of
 
 
 def test_the_shipped_recipe_is_read():
@@ -25,6 +27,10 @@ def test_the_shipped_recipe_is_read():
     [
         ("batch: 8\nshares: {}\n", "crop are missing"),
         ("batch: 8\ncrop: 256\nshares: {}\nnatve: 1\n", "unknown key natve; allowed are batch"),
+        (
+            "batch: 8\ncrop: 256\nshares: {stop: 1}\ncut_above_heads: [stopp]\n",
+            "cut_above_heads names stopp, which has no share",
+        ),
     ],
 )
 def test_a_wrong_recipe_is_refused(tmp_path, text, message):
@@ -32,6 +38,29 @@ def test_a_wrong_recipe_is_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         recipe_of(path)
+
+
+def test_what_is_not_annotated_is_left_out(tmp_path):
+    images = tmp_path / "stop" / "images"
+    images.mkdir(parents=True)
+    for number in range(20):
+        picture = np.full((60, 40, 3), number, np.uint8)
+        picture[:10] = 255  # people whom nobody annotated
+        cv2.imwrite(str(images / f"{number}.png"), picture)
+    rows = [f"{number}.png,5,{30 + number}" for number in range(19)]
+    (tmp_path / "stop" / "points.csv").write_text("\n".join(["file,x,y", *rows]))
+    recipe = {"shares": {"stop": 1.0}}
+    whole = read_data_sets(tmp_path, recipe)
+    cleaning = {"cut_above_heads": ["stop"], "incomplete": {"stop": ["3", "19"]}}
+    cleaned = read_data_sets(tmp_path, recipe | cleaning)
+    assert [item.path.stem for item in whole.validation["stop"]] == ["18", "19"]
+    assert [item.path.stem for item in cleaned.validation["stop"]] == ["18"]
+    names = [item.path.stem for item in cleaned.train["stop"]]
+    assert names == [str(number) for number in range(18) if number != 3]
+    item = cleaned.train["stop"][0]
+    assert item.picture().shape == (60 - 16, 40, 3)
+    assert item.heads.tolist() == [[5.5, 14.5]]
+    assert all(item.picture().max() < 255 for item in cleaned.train["stop"])
 
 
 def run_of(module: nn.Module, folder: Path) -> Path:
