@@ -190,7 +190,7 @@ class TrainingRun:
         longest, would hardly count, and be predicted too low.
         """
         usual = self.progress.usual_norm
-        limit = math.inf if usual is None else OUTLIER * usual
+        limit = OUTLIER * usual if usual else math.inf
         norm = min(limit, float(nn.utils.clip_grad_norm_(self.module.parameters(), limit)))
         self.progress.usual_norm = norm if usual is None else 0.99 * usual + 0.01 * norm
 
