@@ -68,6 +68,10 @@ def main(
         int | None,
         typer.Option("--squash", min=64, help="Squeeze pictures to a square (ablation)."),
     ] = None,
+    bfloat16: Argument[
+        bool,
+        typer.Option("--bfloat16", help="Let the CPU use bfloat16 if it has it, as workers do."),
+    ] = False,
     run_folder: Argument[
         Path | None,
         typer.Option("--run", help="A training run's best weights, uncalibrated, instead."),
@@ -90,7 +94,7 @@ def main(
         print_regressor(folders, loaded(module, run_folder), every, as_json)
         return
     chosen = load_weights(weights) if run_folder is None else of_run(run_folder, network)
-    counter = Counter(changed(chosen, quantise, squash), default_device())
+    counter = Counter(changed(chosen, quantise, squash), default_device(), exact=not bfloat16)
     results: dict[str, dict[str, Any]] = {}
     for name, folder in folders.items():
         items = pictures_of(folder, every)

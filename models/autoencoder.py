@@ -157,4 +157,6 @@ class CrowdMapAutoencoder(nn.Module):
     def _to_map(self, raw: Tensor) -> Tensor:
         # Softplus: an empty place decodes to nothing instead of to a small offset, which summed
         # over a million pixels would be a hundred people.
-        return F.softplus(self.decoder(raw).mean(dim=1, keepdim=True), beta=SHARPNESS)
+        # (Its argument `beta` would be lost when the network is compiled.)
+        mean = self.decoder(raw).mean(dim=1, keepdim=True)
+        return F.softplus(SHARPNESS * mean) / SHARPNESS

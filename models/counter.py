@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.compiled import for_inference
 from models.conditioner import density_inside
 from models.crowd_map import KERNEL_SUM
 from models.frames import frame_tensor
 from models.interval import nearest
-from models.layers import channels_last, fold_standardisation
 from models.network import Sampled
 from models.reading import MapReading, read_map
 from models.weights import LoadedWeights, WeightsError, load_weights
@@ -67,19 +67,18 @@ class Counter:
     Args:
         weights: from `models.weights.load_weights`.
         device: ``cpu`` or ``cuda``.
+        exact: float32 even where the CPU has bfloat16, whose counts differ by some thousandths:
+            the same figures on every machine.
     """
 
-    def __init__(self, weights: LoadedWeights, device: str) -> None:
+    def __init__(self, weights: LoadedWeights, device: str, *, exact: bool = False) -> None:
         self.name = weights.name
         self.weights_hash = weights.sha256[:12]
         self.recipe = weights.recipe
         self.default_steps = weights.recipe.steps
         self.device = device
         self.parameters = sum(p.numel() for p in weights.network.parameters())
-        network = weights.network.to(device)
-        fold_standardisation(network)
-        channels_last(network)
-        self._network = network
+        self._sampler = for_inference(weights.network, device, exact=exact)
 
     @classmethod
     def load(cls, name: str | Path, *, device: str = "auto") -> Self:
@@ -114,7 +113,7 @@ class Counter:
         """
         steps = steps or self.default_steps
         readings: list[CrowdReading | None] = [None] * len(pictures)
-        side, squash = min(max_side or LARGEST_SIDE, LARGEST_SIDE), self._network.config.squash
+        side, squash = min(max_side or LARGEST_SIDE, LARGEST_SIDE), self._sampler.config.squash
         prepared = [frame_tensor(picture, side, squash) for picture in pictures]
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, (tensor, _) in enumerate(prepared):
@@ -122,7 +121,7 @@ class Counter:
         for indices in by_shape.values():
             started = time.perf_counter()
             batch = torch.cat([prepared[i][0] for i in indices]).to(self.device)
-            sampled = self._network.sample(
+            sampled = self._sampler.sample(
                 batch, steps, samples, quantise=self.recipe.quantise, spacing=spacing
             )
             maps, density = sampled.maps.float().cpu(), sampled.density.float().cpu()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -106,10 +107,12 @@ def sample_ddim(
     return z_t
 
 
+@lru_cache(maxsize=16)
 def fixed_noise(channels: int, height: int, width: int, sample: int = 0) -> Tensor:
     """z_T of one picture, (1, channels, height, width): a function of the shape and the sample.
 
-    The same whatever the batch, the worker or the machine, so a still scene does not flicker.
+    The same whatever the batch, the worker or the machine, so a still scene does not flicker. The
+    tensor is shared: not to be written to.
     """
     seed = (height * 8191 + width) * 127 + sample
     values = np.random.default_rng(seed).standard_normal(

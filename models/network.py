@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.autoencoder import FACTOR, CrowdMapAutoencoder
-from models.conditioner import Condition, Conditioner, normalise
+from models.conditioner import Conditioner, normalise
 from models.denoiser import Denoiser
 from models.diffusion import Schedule, T, fixed_noise, predicted_z_0, sample_ddim
 
@@ -57,7 +58,64 @@ class Sampled(NamedTuple):
     density: Tensor  # (N, H/8, W/8) people per cell by the regression control
 
 
-class CrowdDiffusion(nn.Module):
+class Sampler(ABC):
+    """The model's three functions, and sampling with them."""
+
+    config: NetworkConfig
+    schedule: Schedule
+
+    @abstractmethod
+    def condition(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The denoiser's condition (N, C, H/4, W/4) and the density (N, 1, H/8, W/8).
+
+        Args:
+            pictures: (N, 3, H, W) uint8 RGB, sides multiples of 32.
+        """
+
+    @abstractmethod
+    def predict(self, z_t: Tensor, t: Tensor, zeta: Tensor) -> Tensor:
+        """The predicted z_0 (scaled by b) of noisy latents; t is a fraction of T, (N,)."""
+
+    @abstractmethod
+    def decode(self, z_0: Tensor, *, quantise: bool = False) -> Tensor:
+        """The crowd map (N, 1, H, W) of a latent scaled by b."""
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        pictures: Tensor,
+        steps: int,
+        samples: int = 1,
+        *,
+        quantise: bool = False,
+        spacing: Literal["trailing", "leading"] = "trailing",
+    ) -> Sampled:
+        """Crowd maps of pictures, by DDIM; the condition is computed once whatever ``samples`` is.
+
+        Args:
+            pictures: (N, 3, H, W) uint8 RGB, sides multiples of 32.
+            steps: S.
+            samples: K.
+            quantise: snap the sampled latents to the codebook before decoding.
+            spacing: of the times.
+        """
+        count, _, height, width = pictures.shape
+        zeta, density = self.condition(pictures)
+        shape = (self.config.latent_channels, height // FACTOR, width // FACTOR)
+
+        def predict(z_t: Tensor, t: float) -> Tensor:
+            return self.predict(z_t, z_t.new_full((count,), t), zeta)
+
+        maps = []
+        for sample in range(samples):
+            noise = fixed_noise(*shape, sample).to(zeta.device)
+            z_t = noise.expand(count, -1, -1, -1)
+            z_0 = sample_ddim(predict, z_t, steps, self.schedule, spacing)
+            maps.append(self.decode(z_0, quantise=quantise)[:, 0])
+        return Sampled(torch.stack(maps), density[:, 0])
+
+
+class CrowdDiffusion(nn.Module, Sampler):
     """The latent diffusion model of crowd maps."""
 
     alpha_bar: Tensor
@@ -87,20 +145,14 @@ class CrowdDiffusion(nn.Module):
         self.register_buffer("alpha_bar", alpha_bar, persistent=False)
 
     def condition(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """The denoiser's condition (N, C, H/4, W/4) and the density (N, 1, H/8, W/8).
-
-        Args:
-            pictures: (N, 3, H, W) uint8 RGB, sides multiples of 32.
-        """
         y = normalise(pictures).contiguous(memory_format=torch.channels_last)
-        condition: Condition = self.conditioner(y)
+        zeta, density = self.conditioner(y)
         if not self.config.density_in_condition:
-            return condition.zeta, condition.density
-        cells = F.interpolate((condition.density + 1e-4).sqrt(), scale_factor=2.0, mode="nearest")
-        return torch.cat([condition.zeta, cells], dim=1), condition.density
+            return zeta, density
+        cells = F.interpolate((density + 1e-4).sqrt(), scale_factor=2.0, mode="nearest")
+        return torch.cat([zeta, cells], dim=1), density
 
     def predict(self, z_t: Tensor, t: Tensor, zeta: Tensor) -> Tensor:
-        """The predicted z_0 (scaled by b) of noisy latents; t is a fraction of T, (N,)."""
         if self.config.prediction == "epsilon":
             alpha_bar = self.alpha_bar[(t * T).round().long()].view(-1, 1, 1, 1)
             return predicted_z_0(z_t, self.denoiser(z_t, t, zeta), alpha_bar)
@@ -108,43 +160,8 @@ class CrowdDiffusion(nn.Module):
         return z_0
 
     def decode(self, z_0: Tensor, *, quantise: bool = False) -> Tensor:
-        """The crowd map (N, 1, H, W) of a latent scaled by b."""
         return self.autoencoder.decode(z_0 / self.config.latent_scale, quantise=quantise)
 
     def encode(self, x: Tensor) -> Tensor:
         """The latent, scaled by b, of crowd maps (N, 1, H, W)."""
         return self.autoencoder.encode(x) * self.config.latent_scale
-
-    @torch.inference_mode()
-    def sample(
-        self,
-        pictures: Tensor,
-        steps: int,
-        samples: int = 1,
-        *,
-        quantise: bool = False,
-        spacing: Literal["trailing", "leading"] = "trailing",
-    ) -> Sampled:
-        """Crowd maps of pictures, by DDIM; the conditioner runs once whatever ``samples`` is.
-
-        Args:
-            pictures: (N, 3, H, W) uint8 RGB, sides multiples of 32.
-            steps: S.
-            samples: K.
-            quantise: snap the sampled latents to the codebook before decoding.
-            spacing: of the times.
-        """
-        count, _, height, width = pictures.shape
-        zeta, density = self.condition(pictures)
-        shape = (self.config.latent_channels, height // FACTOR, width // FACTOR)
-
-        def predict(z_t: Tensor, t: float) -> Tensor:
-            return self.predict(z_t, z_t.new_full((count,), t), zeta)
-
-        maps = []
-        for sample in range(samples):
-            noise = fixed_noise(*shape, sample).to(zeta.device)
-            z_t = noise.expand(count, -1, -1, -1)
-            z_0 = sample_ddim(predict, z_t, steps, self.schedule, spacing)
-            maps.append(self.decode(z_0, quantise=quantise)[:, 0])
-        return Sampled(torch.stack(maps), density[:, 0])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from models.compiled import Compiled, for_inference
 from models.counter import default_device
 from models.frames import frame_tensor
 from models.layers import channels_last, fold_standardisation
@@ -22,7 +25,8 @@ from models.weights import load_weights
 
 FRAME = (768, 1024)  # height, width in pixels
 STEPS = (1, 4)
-RATE_SHAPE = (1, 64, 192, 256)  # of the convolution whose rate is the machine's
+RATE_SHAPE = (1, 64, 192, 256)  # of the convolutions whose rate is the machine's
+RATE_DEPTH = 16  # of them in a row
 ROUNDS = 7  # each measures everything once, in turn, so that all see the same load
 
 
@@ -33,11 +37,12 @@ class ModelBench:
     parameters: int
     device: str
     threads: int
-    rate_gmacs: float  # GMAC/s of a 3 x 3 convolution of 64 channels
+    rate_gmacs: float  # GMAC/s of 3 x 3 convolutions of 64 channels
     gmac: dict[int, float]  # of one frame, by S
     ideal_ms: dict[int, float]
     network_ms: dict[int, float]
-    ratio: dict[int, float]  # median of each round's own ratio
+    ratio: dict[int, float]  # measured to ideal, median of each round's own
+    eager_ms: dict[int, float]  # of the same network run by PyTorch alone
     parts_ms: dict[str, float]  # conditioner, one denoising step, decoder, reading
 
 
@@ -66,39 +71,45 @@ def measure(weights: str) -> ModelBench:
     """Times the network, its parts and a plain convolution, all in turn."""
     device = default_device()
     loaded = load_weights(weights)
-    network = loaded.network.to(device)
+    network = loaded.network
     parameters = sum(p.numel() for p in network.parameters())
-    fold_standardisation(network)
-    channels_last(network)
     rng = np.random.default_rng(0)
-    pictures = frame_tensor(rng.integers(0, 256, (*FRAME, 3), dtype=np.uint8), None)[0].to(device)
-    plain = channels_last(nn.Conv2d(RATE_SHAPE[1], RATE_SHAPE[1], 3, padding=1).to(device))
-    x = torch.randn(RATE_SHAPE, device=device).contiguous(memory_format=torch.channels_last)
-    zeta, _ = network.condition(pictures)
-    z = torch.randn(1, network.config.latent_channels, *zeta.shape[2:], device=device)
+    pictures = frame_tensor(rng.integers(0, 256, (*FRAME, 3), dtype=np.uint8), None)[0]
+    channels = RATE_SHAPE[1]
+    row = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(RATE_DEPTH)]
+    plain = nn.Sequential(*row).requires_grad_(False)
+    x = torch.randn(RATE_SHAPE)
+    gmac = {s: multiply_adds(network, partial(network.sample, pictures, s)) / 1e9 for s in STEPS}
+    plain_gmac = multiply_adds(plain, lambda: plain(x)) / 1e9
+    eager = channels_last(copy.deepcopy(network).to(device))
+    fold_standardisation(eager)
+    sampler = for_inference(network, device)
+    convolutions = Compiled(plain, (x,), exact=False) if device == "cpu" else plain.to(device)
+    pictures, x = pictures.to(device), x.to(device)
+    zeta, _ = sampler.condition(pictures)
+    z = torch.randn(1, sampler.config.latent_channels, *zeta.shape[2:], device=device)
     t = torch.ones(1, device=device)
-    crowd = network.decode(z)[0, 0].clamp(min=0).cpu().numpy()
+    crowd = sampler.decode(z)[0, 0].clamp(min=0).cpu().numpy()
     calls: dict[str, Callable[[], object]] = {
-        "convolution": lambda: plain(x),
-        **{f"S = {s}": lambda s=s: network.sample(pictures, s) for s in STEPS},  # type: ignore[misc]
-        "conditioner": lambda: network.condition(pictures),
-        "one denoising step": lambda: network.predict(z, t, zeta),
-        "decoder": lambda: network.decode(z),
+        "convolutions": lambda: convolutions(x),
+        **{f"S = {s}": partial(sampler.sample, pictures, s) for s in STEPS},
+        **{f"S = {s}, PyTorch": partial(eager.sample, pictures, s) for s in STEPS},
+        "conditioner": lambda: sampler.condition(pictures),
+        "one denoising step": lambda: sampler.predict(z, t, zeta),
+        "decoder": lambda: sampler.decode(z),
         "reading the map": lambda: read_map(crowd, loaded.recipe.reading),
     }
-    gmac = {s: multiply_adds(network, calls[f"S = {s}"]) / 1e9 for s in STEPS}
-    plain_gmac = multiply_adds(plain, calls["convolution"]) / 1e9
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(ROUNDS + 1):
         for name, call in calls.items():
             elapsed = _seconds(call, device)
             if number:  # the first round warms up
                 times[name].append(elapsed)
-    rate = plain_gmac / statistics.median(times["convolution"])
+    rate = plain_gmac / statistics.median(times["convolutions"])
     ratio = {
         s: statistics.median(
             whole / (gmac[s] * convolution / plain_gmac)
-            for whole, convolution in zip(times[f"S = {s}"], times["convolution"], strict=True)
+            for whole, convolution in zip(times[f"S = {s}"], times["convolutions"], strict=True)
         )
         for s in STEPS
     }
@@ -111,10 +122,11 @@ def measure(weights: str) -> ModelBench:
         ideal_ms={s: 1000 * gmac[s] / rate for s in STEPS},
         network_ms={s: 1000 * statistics.median(times[f"S = {s}"]) for s in STEPS},
         ratio=ratio,
+        eager_ms={s: 1000 * statistics.median(times[f"S = {s}, PyTorch"]) for s in STEPS},
         parts_ms={
             name: 1000 * statistics.median(values)
             for name, values in times.items()
-            if name != "convolution" and not name.startswith("S")
+            if name != "convolutions" and not name.startswith("S")
         },
     )
 
@@ -141,7 +153,7 @@ def bench_model(weights: str, *, as_json: bool) -> None:
         title=f"{weights}: {found.parameters / 1e6:.2f} M parameters, one frame of "
         f"{FRAME[1]} x {FRAME[0]}, {found.device}, {found.threads} threads"
     )
-    for column in ("S", "GMAC", "ideal ms", "measured ms", "ratio"):
+    for column in ("S", "GMAC", "ideal ms", "measured ms", "ratio", "PyTorch ms"):
         table.add_column(column, justify="right")
     for s in STEPS:
         table.add_row(
@@ -150,12 +162,14 @@ def bench_model(weights: str, *, as_json: bool) -> None:
             f"{found.ideal_ms[s]:.0f}",
             f"{found.network_ms[s]:.0f}",
             f"{found.ratio[s]:.2f}",
+            f"{found.eager_ms[s]:.0f}",
         )
     out = Console()
     out.print(table)
     out.print(
-        f"ideal: all convolutions at {found.rate_gmacs:.0f} GMAC/s, the rate of one 3 x 3 "
-        "convolution of 64 channels, measured in turn with the rest",
+        f"ideal: all convolutions at {found.rate_gmacs:.0f} GMAC/s, the rate of {RATE_DEPTH} "
+        "convolutions of 3 x 3 and 64 channels in a row, compiled as the network is; "
+        "PyTorch: the same network, not compiled; all measured in turn",
         highlight=False,
     )
     for name, value in found.parts_ms.items():

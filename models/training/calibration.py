@@ -187,7 +187,8 @@ def choose_recipe(
     figures[f"F1 at {RADIUS} px"] = f1
     uncalibrated = Recipe(steps, reading, share, (UNCALIBRATED,))
     # The counter folds the network's weights, so it gets a copy.
-    counter = Counter(LoadedWeights("", "", copy.deepcopy(network), uncalibrated), "cpu")
+    weights = LoadedWeights("", "", copy.deepcopy(network), uncalibrated)
+    counter = Counter(weights, "cpu", exact=True)
     items = [item for of_set in calibration.values() for item in of_set]
     intervals = []
     for s, k in ((1, 1), (2, 1), (4, 1), (steps, SAMPLES)):

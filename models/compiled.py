@@ -1,0 +1,118 @@
+"""The model as it runs fastest: on a CPU, its functions compiled by OpenVINO.
+
+OpenVINO computes the same convolutions with everything round them fused in, and in bfloat16 where
+the CPU has instructions for it (AMX); elsewhere in float32.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.autoencoder import FACTOR
+from models.layers import channels_last, fold_standardisation
+from models.network import CrowdDiffusion, Sampler
+
+EXAMPLE = 64  # pixels, side of the picture that is traced; any other is taken later
+
+
+def for_inference(network: CrowdDiffusion, device: str, *, exact: bool = False) -> Sampler:
+    """The model in its fastest form; the network cannot be trained or saved any more.
+
+    Args:
+        network: is changed.
+        device: ``cpu`` or ``cuda``.
+        exact: float32 even where the CPU has bfloat16.
+    """
+    fold_standardisation(network)
+    channels_last(network.to(device)).eval().requires_grad_(False)
+    return CompiledSampler(network, exact=exact) if device == "cpu" else network
+
+
+class CompiledSampler(Sampler):
+    """A network's functions compiled for the CPU."""
+
+    def __init__(self, network: CrowdDiffusion, *, exact: bool) -> None:
+        self.config, self.schedule = network.config, network.schedule
+        self._network = network
+        picture = torch.zeros(1, 3, EXAMPLE, EXAMPLE, dtype=torch.uint8)
+        zeta, _ = network.condition(picture)
+        z = torch.zeros(1, self.config.latent_channels, EXAMPLE // FACTOR, EXAMPLE // FACTOR)
+        # The error of a predicted noise grows by 1 / sqrt(alpha_bar) on its way to z_0.
+        exact = exact or self.config.prediction == "epsilon"
+        self._condition = Compiled(_Method(network, "condition"), (picture,), exact=exact)
+        self._predict = Compiled(_Method(network, "predict"), (z, torch.ones(1), zeta), exact=exact)
+        self._decode = Compiled(_Method(network, "decode"), (z,), exact=exact)
+
+    def condition(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        zeta, density = self._condition(pictures)
+        return zeta, density
+
+    def predict(self, z_t: Tensor, t: Tensor, zeta: Tensor) -> Tensor:
+        return self._predict(z_t, t, zeta)[0]
+
+    def decode(self, z_0: Tensor, *, quantise: bool = False) -> Tensor:
+        if quantise:  # the ablation's
+            return self._network.decode(z_0, quantise=True)
+        return self._decode(z_0)[0]
+
+
+class Compiled:
+    """A module compiled for the CPU, on as many threads as PyTorch has when it is called.
+
+    Args:
+        module: in its inference state.
+        example: of its inputs; any number of pictures of any size is taken later.
+        exact: float32 even where the CPU has bfloat16.
+    """
+
+    def __init__(self, module: nn.Module, example: tuple[Tensor, ...], *, exact: bool) -> None:
+        openvino = _openvino()
+        with warnings.catch_warnings():
+            # Tracing is deprecated in PyTorch; what replaces it takes ten times as long.
+            warnings.filterwarnings("ignore", ".*torch.jit.trace", DeprecationWarning)
+            self._graph = openvino.convert_model(module, example_input=example)
+        self._precision = {"INFERENCE_PRECISION_HINT": "f32"} if exact else {}
+        self._threads = 0
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The module's outputs for these inputs."""
+        if self._threads != torch.get_num_threads():
+            self._compile(torch.get_num_threads())
+        values = [x.contiguous().numpy() for x in inputs]
+        outputs = self._compiled.create_infer_request().infer(values)
+        return tuple(torch.from_numpy(value) for value in outputs.values())
+
+    def _compile(self, threads: int) -> None:
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "ENABLE_CPU_PINNING": False,  # every worker would pin itself to the same cores
+        }
+        core = _openvino().Core()
+        self._compiled = core.compile_model(self._graph, "CPU", options | self._precision)
+        self._threads = threads
+
+
+def _openvino() -> Any:
+    """OpenVINO, imported where it is needed only: on a CPU."""
+    # It tells its makers of every import, unless this package is missing.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino
+
+
+class _Method(nn.Module):
+    """A method of a network as a module, as tracing wants it."""
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        super().__init__()
+        self.network, self.name = network, name
+
+    def forward(self, *inputs: Tensor) -> object:
+        return getattr(self.network, self.name)(*inputs)
