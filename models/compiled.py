@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.autoencoder import FACTOR
 from models.layers import channels_last, fold_standardisation
@@ -44,9 +45,9 @@ class CompiledSampler(Sampler):
         z = torch.zeros(1, self.config.latent_channels, EXAMPLE // FACTOR, EXAMPLE // FACTOR)
         # The error of a predicted noise grows by 1 / sqrt(alpha_bar) on its way to z_0.
         exact = exact or self.config.prediction == "epsilon"
-        self._condition = Compiled(_Method(network, "condition"), (picture,), exact=exact)
-        self._predict = Compiled(_Method(network, "predict"), (z, torch.ones(1), zeta), exact=exact)
-        self._decode = Compiled(_Method(network, "decode"), (z,), exact=exact)
+        self._condition = Compiled(network.condition, (picture,), exact=exact)
+        self._predict = Compiled(network.predict, (z, torch.ones(1), zeta), exact=exact)
+        self._decode = Compiled(network.decode, (z,), exact=exact)
 
     def condition(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         zeta, density = self._condition(pictures)
@@ -62,25 +63,30 @@ class CompiledSampler(Sampler):
 
 
 class Compiled:
-    """A module compiled for the CPU, on as many threads as PyTorch has when it is called.
+    """A function of tensors compiled for the CPU, on as many threads as PyTorch has when called.
 
     Args:
-        module: in its inference state.
+        function: whose weights need no gradient.
         example: of its inputs; any number of pictures of any size is taken later.
         exact: float32 even where the CPU has bfloat16.
     """
 
-    def __init__(self, module: nn.Module, example: tuple[Tensor, ...], *, exact: bool) -> None:
+    def __init__(
+        self, function: Callable[..., Any], example: tuple[Tensor, ...], *, exact: bool
+    ) -> None:
         openvino = _openvino()
         with warnings.catch_warnings():
             # Tracing is deprecated in PyTorch; what replaces it takes ten times as long.
             warnings.filterwarnings("ignore", ".*torch.jit.trace", DeprecationWarning)
-            self._graph = openvino.convert_model(module, example_input=example)
+            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                lambda *inputs: function(*inputs), example, check_trace=False
+            )
+        self._graph = openvino.convert_model(traced)
         self._precision = {"INFERENCE_PRECISION_HINT": "f32"} if exact else {}
         self._threads = 0
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The module's outputs for these inputs."""
+        """The function's outputs for these inputs."""
         if self._threads != torch.get_num_threads():
             self._compile(torch.get_num_threads())
         values = [x.contiguous().numpy() for x in inputs]
@@ -105,14 +111,3 @@ def _openvino() -> Any:
     import openvino
 
     return openvino
-
-
-class _Method(nn.Module):
-    """A method of a network as a module, as tracing wants it."""
-
-    def __init__(self, network: nn.Module, name: str) -> None:
-        super().__init__()
-        self.network, self.name = network, name
-
-    def forward(self, *inputs: Tensor) -> object:
-        return getattr(self.network, self.name)(*inputs)
