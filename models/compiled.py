@@ -98,6 +98,7 @@ class Compiled:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,  # every worker would pin itself to the same cores
+            "CPU_RUNTIME_CACHE_CAPACITY": 0,  # else each size of picture ever seen keeps 12 MB
         }
         core = _openvino().Core()
         self._compiled = core.compile_model(self._graph, "CPU", options | self._precision)
