@@ -83,17 +83,19 @@ class Compiled:
             )
         self._graph = openvino.convert_model(traced)
         self._precision = {"INFERENCE_PRECISION_HINT": "f32"} if exact else {}
-        self._threads = 0
+        self._compiled: dict[int, Any] = {}  # by threads
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The function's outputs for these inputs."""
-        if self._threads != torch.get_num_threads():
-            self._compile(torch.get_num_threads())
+        threads = torch.get_num_threads()  # each of a process's threads has its own number
+        if threads not in self._compiled:
+            newest = list(self._compiled.items())[-1:]
+            self._compiled = {**dict(newest), threads: self._compile(threads)}
         values = [x.contiguous().numpy() for x in inputs]
-        outputs = self._compiled.create_infer_request().infer(values)
+        outputs = self._compiled[threads].create_infer_request().infer(values)
         return tuple(torch.from_numpy(value) for value in outputs.values())
 
-    def _compile(self, threads: int) -> None:
+    def _compile(self, threads: int) -> Any:
         options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
@@ -101,8 +103,7 @@ class Compiled:
             "CPU_RUNTIME_CACHE_CAPACITY": 0,  # else each size of picture ever seen keeps 12 MB
         }
         core = _openvino().Core()
-        self._compiled = core.compile_model(self._graph, "CPU", options | self._precision)
-        self._threads = threads
+        return core.compile_model(self._graph, "CPU", options | self._precision)
 
 
 def _openvino() -> Any:
