@@ -24,6 +24,7 @@ from headcount.training_inputs import (
     read_data_sets,
     recipe_of,
 )
+from models.counter import default_device
 from models.layers import channels_last
 from models.training.averages import between
 from models.training.composites import composites
@@ -81,7 +82,7 @@ def finetune(
     rng = np.random.default_rng(seed)
     made = composites(decoded(train), COMPOSITES * len(train), rng)
     console.print(f"{len(made)} pictures made of the camera's people and background")
-    network = channels_last(start.network)
+    network = channels_last(start.network).to(default_device())
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with tempfile.TemporaryDirectory(prefix="headcount-finetune-") as folder:
         run = finetuning_run(network, Path(folder), minutes, sets.validation)

@@ -14,6 +14,7 @@ from headcount.finetune import finetune, label
 from headcount.training_inputs import (
     NETWORK,
     RECIPE,
+    Bfloat16Option,
     CropsOption,
     DataOption,
     MinutesOption,
@@ -30,6 +31,7 @@ from headcount.training_inputs import (
     read_data_sets,
     recipe_of,
 )
+from models.counter import default_device
 from models.layers import channels_last
 from models.network import CrowdDiffusion
 from models.weights import load_weights
@@ -85,6 +87,7 @@ def regressor(
     network: NetworkOption = NETWORK,
     crops: CropsOption = None,
     resume: ResumeOption = False,
+    bfloat16: Bfloat16Option = False,
     seed: SeedOption = 0,
     mcnn: Argument[
         bool, typer.Option("--mcnn", help="The published baseline instead of the conditioner.")
@@ -98,7 +101,7 @@ def regressor(
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe)
     conditioner = CrowdDiffusion(network_of(network)).conditioner
-    module = channels_last(Mcnn() if mcnn else conditioner)
+    module = channels_last(Mcnn() if mcnn else conditioner).to(default_device())
     run = regressor_run(module, out, minutes, validation(sets.validation))
     fit(
         run,
@@ -107,6 +110,7 @@ def regressor(
         seed=seed,
         resume=resume,
         crops=crops,
+        bfloat16=bfloat16,
         **crops_of(recipe),
     )
 
@@ -135,6 +139,7 @@ def diffusion(
     network: NetworkOption = NETWORK,
     crops: CropsOption = None,
     resume: ResumeOption = False,
+    bfloat16: Bfloat16Option = False,
     seed: SeedOption = 0,
 ) -> None:
     """Stage 2: the diffusion on the conditioner's features, through the frozen decoder."""
@@ -162,6 +167,7 @@ def diffusion(
         measure_latents(module.autoencoder, for_scale)
     else:
         raise typer.BadParameter("give --autoencoder, or --start")
+    module.to(default_device())
     run = diffusion_run(module, out, minutes, validation(sets.validation), rate)
     fit(
         run,
@@ -170,6 +176,7 @@ def diffusion(
         seed=seed,
         resume=resume,
         crops=crops,
+        bfloat16=bfloat16,
         squash=sizes.squash is not None,
         **crops_of(recipe) | ({"crop": sizes.squash} if sizes.squash else {}),
     )

@@ -38,6 +38,10 @@ CropsOption = Argument[
     int | None, typer.Option("--crops", min=1, help="End after so many crops, for comparisons.")
 ]
 ResumeOption = Argument[bool, typer.Option("--resume", help="Go on from the run's checkpoint.")]
+Bfloat16Option = Argument[
+    bool,
+    typer.Option("--bfloat16", help="Compute in bfloat16: 2.5 times as fast on CPUs with AMX."),
+]
 RecipeOption = Argument[Path, typer.Option("--config", help="The training recipe (YAML).")]
 NetworkOption = Argument[Path, typer.Option("--network", help="Sizes of the network (YAML).")]
 SeedOption = Argument[int, typer.Option("--seed", help="Of weights and crops.")]
@@ -181,6 +185,7 @@ def fit(
     native: float = 0.0,
     damaged: float = 1.0,
     crops: int | None = None,
+    bfloat16: bool = False,
     made: Mapping[str, Sequence[Example]] | None = None,
 ) -> None:
     """Trains until the budget is used; prints how it goes.
@@ -188,7 +193,7 @@ def fit(
     Args:
         made: pictures beside those of the data sets, by data set.
     """
-    run.crops = crops
+    run.crops, run.bfloat16 = crops, bfloat16
     if resume and run.resume():
         console.print(f"resumed at {run.progress.seconds / 60:.1f} minutes")
     console.print(f"decoding {sum(map(len, sets.train.values()))} pictures")

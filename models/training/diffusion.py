@@ -53,7 +53,7 @@ class DiffusionLoss:
         zeta, density = module.condition(pictures)
         z_t, t = self._noisy(module, z_0, zeta)
         predicted = module.predict(z_t, t, zeta)
-        x_hat = module.decode(predicted)
+        predicted, x_hat = predicted.float(), module.decode(predicted).float()
         b = module.config.latent_scale
         latent_loss = F.mse_loss(predicted, z_0) / b**2
         map_loss = F.mse_loss(x_hat, x)

@@ -31,6 +31,7 @@ def density_loss(density: Tensor, heads: Sequence[np.ndarray]) -> tuple[Tensor, 
         density: (N, 1, h, w) people per 8 x 8 pixels.
         heads: of each of the N crops, (n, 2) in pixels.
     """
+    density = density.float()
     _, _, rows, columns = density.shape
     size = (rows * DENSITY_STRIDE, columns * DENSITY_STRIDE)
     truth = torch.from_numpy(

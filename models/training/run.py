@@ -56,9 +56,11 @@ class TrainingRun:
     Attributes:
         crops: ends the run earlier, after so many crops. Runs are compared at an equal number of
             them, since a shared machine's speed changes.
+        bfloat16: convolutions are computed in it; weights and losses stay float32.
     """
 
     crops: int | None = None
+    bfloat16 = False
 
     def __init__(
         self,
@@ -92,10 +94,12 @@ class TrainingRun:
         started = time.monotonic() - self.progress.seconds
         last_saved = last_logged = time.monotonic()
         averages: dict[str, float] = {}
+        device = next(self.module.parameters()).device.type
         crops_at_log = self.progress.crops
         for batch in batches:
             self._set_rates()
-            loss, figures = loss_of(self.module, batch)
+            with torch.autocast(device, torch.bfloat16, enabled=self.bfloat16):
+                loss, figures = loss_of(self.module, batch)
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"the loss is {loss.item()} at step {self.progress.step}")
             self.optimiser.zero_grad(set_to_none=True)

@@ -105,8 +105,10 @@ def test_a_perfect_density_has_no_bias():
     assert better < worse
 
 
-def test_training_lowers_the_loss_and_goes_on_after_being_cut_off(tmp_path, source):
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_training_lowers_the_loss_and_goes_on_after_being_cut_off(tmp_path, source, bfloat16):
     run = make_run(tmp_path, minutes=0.1)
+    run.bfloat16 = bfloat16
     batches = BatchStream(source, 8, seed=0)
     probe = source.batch(32, np.random.default_rng(9))
     before = regressor_loss(run.module, probe)[0].item()
