@@ -75,23 +75,18 @@ def measure(weights: str) -> ModelBench:
     parameters = sum(p.numel() for p in network.parameters())
     rng = np.random.default_rng(0)
     pictures = frame_tensor(rng.integers(0, 256, (*FRAME, 3), dtype=np.uint8), None)[0]
-    channels = RATE_SHAPE[1]
-    row = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(RATE_DEPTH)]
-    plain = nn.Sequential(*row).requires_grad_(False)
-    x = torch.randn(RATE_SHAPE)
     gmac = {s: multiply_adds(network, partial(network.sample, pictures, s)) / 1e9 for s in STEPS}
-    plain_gmac = multiply_adds(plain, lambda: plain(x)) / 1e9
+    convolutions, plain_gmac = _convolutions(device)
     eager = channels_last(copy.deepcopy(network).to(device))
     fold_standardisation(eager)
     sampler = for_inference(network, device)
-    convolutions = Compiled(plain, (x,), exact=False) if device == "cpu" else plain.to(device)
-    pictures, x = pictures.to(device), x.to(device)
+    pictures = pictures.to(device)
     zeta, _ = sampler.condition(pictures)
     z = torch.randn(1, sampler.config.latent_channels, *zeta.shape[2:], device=device)
     t = torch.ones(1, device=device)
     crowd = sampler.decode(z)[0, 0].clamp(min=0).cpu().numpy()
     calls: dict[str, Callable[[], object]] = {
-        "convolutions": lambda: convolutions(x),
+        "convolutions": convolutions,
         **{f"S = {s}": partial(sampler.sample, pictures, s) for s in STEPS},
         **{f"S = {s}, PyTorch": partial(eager.sample, pictures, s) for s in STEPS},
         "conditioner": lambda: sampler.condition(pictures),
@@ -129,6 +124,18 @@ def measure(weights: str) -> ModelBench:
             if name != "convolutions" and not name.startswith("S")
         },
     )
+
+
+def _convolutions(device: str) -> tuple[Callable[[], object], float]:
+    """A call of plain convolutions in the form that the network's have, and their GMAC."""
+    channels = RATE_SHAPE[1]
+    row = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(RATE_DEPTH)]
+    plain = channels_last(nn.Sequential(*row).requires_grad_(False))
+    x = torch.randn(RATE_SHAPE)
+    gmac = multiply_adds(plain, lambda: plain(x)) / 1e9
+    if device == "cpu":
+        return partial(Compiled(plain, (x,), exact=False), x), gmac
+    return partial(plain.to(device), x.to(device, memory_format=torch.channels_last)), gmac
 
 
 def _seconds(call: Callable[[], object], device: str) -> float:
