@@ -34,6 +34,8 @@ _RULES = (
         re.compile(r"(?<=://)[^\s/@:]{1,200}:(?!\d+(?:[/?#'\"),.;:\s]|$))[^\s]{0,500}@"),
         f"{HIDDEN}@",
     ),
+    # the same where the password begins like a port: 00000#, 554/x
+    (re.compile(r"(?<=://)[^\s/@:]{1,200}:\d(?:(?!://)\S){0,500}@"), f"{HIDDEN}@"),
     # ?token=..., &password=..., ;key=...
     (re.compile(rf"(?i)([?&;]{_PARAMETER}=)[^&\s#'\"<>)]+"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}"), rf"\1 {HIDDEN}"),
