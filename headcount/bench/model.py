@@ -68,7 +68,7 @@ def multiply_adds(network: nn.Module, call: Callable[[], object]) -> float:
 
 @torch.inference_mode()
 def measure(weights: str) -> ModelBench:
-    """Times the network, its parts and a plain convolution, all in turn."""
+    """Times the network, its parts and plain convolutions, all in turn."""
     device = default_device()
     loaded = load_weights(weights)
     network = loaded.network
