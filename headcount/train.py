@@ -30,6 +30,7 @@ from headcount.training_inputs import (
     network_of,
     read_data_sets,
     recipe_of,
+    with_imagenet,
 )
 from models.counter import default_device
 from models.layers import channels_last
@@ -100,7 +101,7 @@ def regressor(
     torch.manual_seed(seed)
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe)
-    conditioner = CrowdDiffusion(network_of(network)).conditioner
+    conditioner = with_imagenet(CrowdDiffusion(network_of(network)).conditioner)
     module = channels_last(Mcnn() if mcnn else conditioner).to(default_device())
     run = regressor_run(module, out, minutes, validation(sets.validation))
     fit(

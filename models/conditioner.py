@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models.layers import ResidualBlock, StandardisedConv2d, double, scaled_relu
 
 DENSITY_STRIDE = 8  # pixels per side of a density cell
+PIXEL_MEAN, PIXEL_DEVIATION = 110.0, 64.0
 
 
 class Condition(NamedTuple):
@@ -79,4 +80,4 @@ def density_inside(density: Tensor, height: int, width: int) -> Tensor:
 
 def normalise(pictures: Tensor) -> Tensor:
     """RGB in 0..255 to roughly zero mean and unit variance (fixed, the same for every picture)."""
-    return (pictures.to(torch.float32) - 110.0) / 64.0
+    return (pictures.to(torch.float32) - PIXEL_MEAN) / PIXEL_DEVIATION

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 RELU_GAIN = 1.7139588594436646  # sqrt(2 / (1 - 1/pi)): keeps the variance through a ReLU at one
 
 
-class StandardisedConv2d(nn.Conv2d):
-    """A convolution whose weights have zero mean and variance 1/fan_in for each output channel."""
+class ScaledConv2d(nn.Conv2d):
+    """A convolution with a gain and a bias for each output channel, padded to its input's size."""
 
     def __init__(
         self,
@@ -28,29 +28,38 @@ class StandardisedConv2d(nn.Conv2d):
         *,
         stride: int = 1,
         dilation: int = 1,
+        groups: int = 1,
     ) -> None:
         padding = dilation * (kernel_size - 1) // 2
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, bias=True
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias=True
         )
         self.gain = nn.Parameter(torch.ones(out_channels, 1, 1, 1))
         nn.init.zeros_(self.bias)  # type: ignore[arg-type]
 
-    def standardised_weight(self) -> Tensor:
-        """The weights that the convolution applies, (out, in, k, k)."""
-        variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True, correction=0)
-        fan_in = self.weight[0].numel()
-        return (self.weight - mean) * torch.rsqrt(variance * fan_in + 1e-4) * self.gain
+    def weight_applied(self) -> Tensor:
+        """The weights that the convolution applies, (out, in/groups, k, k)."""
+        return self.weight * self.gain
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(
             x,
-            self.standardised_weight(),
+            self.weight_applied(),
             self.bias,
             self.stride,
             self.padding,
             self.dilation,
+            self.groups,
         )
+
+
+class StandardisedConv2d(ScaledConv2d):
+    """A convolution whose weights have zero mean and variance 1/fan_in for each output channel."""
+
+    def weight_applied(self) -> Tensor:
+        variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True, correction=0)
+        fan_in = self.weight[0].numel()
+        return (self.weight - mean) * torch.rsqrt(variance * fan_in + 1e-4) * self.gain
 
 
 def scaled_relu(x: Tensor) -> Tensor:
@@ -101,13 +110,13 @@ def channels_last(module: Module) -> Module:
     return module
 
 
-def fold_standardisation(module: nn.Module) -> nn.Module:
-    """Replaces each standardised convolution by the plain one that computes the same.
+def fold_weights(module: nn.Module) -> nn.Module:
+    """Replaces each scaled or standardised convolution by the plain one that computes the same.
 
-    For inference: the standardised weights are computed once instead of at every call.
+    For inference: the weights applied are computed once instead of at every call.
     """
     for name, child in module.named_children():
-        if isinstance(child, StandardisedConv2d):
+        if isinstance(child, ScaledConv2d):
             plain = nn.Conv2d(
                 child.in_channels,
                 child.out_channels,
@@ -115,11 +124,12 @@ def fold_standardisation(module: nn.Module) -> nn.Module:
                 child.stride,  # type: ignore[arg-type]
                 child.padding,  # type: ignore[arg-type]
                 child.dilation,  # type: ignore[arg-type]
+                child.groups,
             )
             with torch.no_grad():
-                plain.weight.copy_(child.standardised_weight())
+                plain.weight.copy_(child.weight_applied())
                 plain.bias.copy_(child.bias)  # type: ignore[union-attr, arg-type]
             setattr(module, name, plain)
         else:
-            fold_standardisation(child)
+            fold_weights(child)
     return module

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.autoencoder import FACTOR, CrowdMapAutoencoder
+from models.backbone import BackboneConditioner
 from models.conditioner import Conditioner, normalise
 from models.denoiser import Denoiser
 from models.diffusion import Schedule, T, fixed_noise, predicted_z_0, sample_ddim
@@ -22,6 +23,7 @@ class NetworkConfig:
     """Sizes of the network; a YAML of ``configs/models`` holds them."""
 
     zeta_channels: int = 32
+    backbone_pyramid: int | None = None  # channels of a pyramid on a backbone; None: from scratch
     conditioner_widths: tuple[int, int, int, int] = (16, 32, 64, 104)
     conditioner_blocks: tuple[int, int] = (1, 3)
     conditioner_dilations: tuple[int, ...] = (1, 2, 4, 2)
@@ -124,12 +126,7 @@ class CrowdDiffusion(nn.Module, Sampler):
         super().__init__()
         self.config = config
         self.schedule = Schedule(config.schedule)
-        self.conditioner = Conditioner(
-            config.zeta_channels,
-            config.conditioner_widths,
-            config.conditioner_blocks,
-            config.conditioner_dilations,
-        )
+        self.conditioner = conditioner_of(config)
         self.autoencoder = CrowdMapAutoencoder(
             config.latent_channels, config.codes, config.autoencoder_width, config.map_channels
         )
@@ -165,3 +162,15 @@ class CrowdDiffusion(nn.Module, Sampler):
     def encode(self, x: Tensor) -> Tensor:
         """The latent, scaled by b, of crowd maps (N, 1, H, W)."""
         return self.autoencoder.encode(x) * self.config.latent_scale
+
+
+def conditioner_of(config: NetworkConfig) -> Conditioner | BackboneConditioner:
+    """The conditioner that a configuration describes."""
+    if config.backbone_pyramid is not None:
+        return BackboneConditioner(config.zeta_channels, config.backbone_pyramid)
+    return Conditioner(
+        config.zeta_channels,
+        config.conditioner_widths,
+        config.conditioner_blocks,
+        config.conditioner_dilations,
+    )

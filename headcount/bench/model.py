@@ -19,7 +19,7 @@ from torch import nn
 from models.compiled import Compiled, for_inference
 from models.counter import default_device
 from models.frames import frame_tensor
-from models.layers import channels_last, fold_standardisation
+from models.layers import channels_last, fold_weights
 from models.reading import read_map
 from models.weights import load_weights
 
@@ -78,7 +78,7 @@ def measure(weights: str) -> ModelBench:
     gmac = {s: multiply_adds(network, partial(network.sample, pictures, s)) / 1e9 for s in STEPS}
     convolutions, plain_gmac = _convolutions(device)
     eager = channels_last(copy.deepcopy(network).to(device))
-    fold_standardisation(eager)
+    fold_weights(eager)
     sampler = for_inference(network, device)
     pictures = pictures.to(device)
     zeta, _ = sampler.condition(pictures)

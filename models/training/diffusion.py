@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.backbone import BackboneConditioner
 from models.conditioner import DENSITY_STRIDE
 from models.crowd_map import KERNEL_SUM
 from models.diffusion import T, add_noise, ddim_step
@@ -18,7 +19,7 @@ from models.network import CrowdDiffusion
 from models.training.autoencoder import map_batch
 from models.training.crops import Batch
 from models.training.data import Annotated
-from models.training.regressor import density_loss
+from models.training.regressor import conditioner_groups, density_loss
 from models.training.run import TrainingRun
 
 DENOISER_RATE = 1e-3
@@ -147,7 +148,7 @@ def diffusion_run(
     Args:
         rate: factor of the learning rates.
     """
-    model.autoencoder.eval().requires_grad_(False)
+    _hold_what_stays(model)
 
     def validate(ema: nn.Module) -> dict[str, float]:
         assert isinstance(ema, CrowdDiffusion)
@@ -164,9 +165,16 @@ def diffusion_run(
 
     groups = [
         {"params": list(model.denoiser.parameters()), "lr": rate * DENOISER_RATE},
-        {"params": list(model.conditioner.parameters()), "lr": rate * CONDITIONER_RATE},
+        *conditioner_groups(model.conditioner, rate * CONDITIONER_RATE),
     ]
     return TrainingRun(model, folder, minutes, groups, validate)
+
+
+def _hold_what_stays(model: CrowdDiffusion) -> None:
+    """The autoencoder, and the first layers of a backbone, which stage 1 has adapted."""
+    model.autoencoder.eval().requires_grad_(False)
+    if isinstance(model.conditioner, BackboneConditioner):
+        model.conditioner.backbone.hold_early_layers()
 
 
 def finetuning_run(
@@ -180,9 +188,9 @@ def finetuning_run(
     Args:
         sets: the held-out frames, on which the log shows S = 1.
     """
-    model.autoencoder.eval().requires_grad_(False)
     for part in (model.denoiser, model.conditioner):
         part.train().requires_grad_(True)
+    _hold_what_stays(model)
 
     def validate(ema: nn.Module) -> dict[str, float]:
         assert isinstance(ema, CrowdDiffusion)
@@ -196,6 +204,6 @@ def finetuning_run(
 
     groups = [
         {"params": list(model.denoiser.parameters()), "lr": FINETUNING_RATE},
-        {"params": list(model.conditioner.parameters()), "lr": FINETUNING_CONDITIONER_RATE},
+        *conditioner_groups(model.conditioner, FINETUNING_CONDITIONER_RATE),
     ]
     return TrainingRun(model, folder, minutes, groups, validate, validate_every_s=60)

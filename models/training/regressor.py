@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from models.training.data import Annotated
 from models.training.run import TrainingRun
 
 LEARNING_RATE = 1e-3
+BACKBONE_RATE = 0.3  # of the conditioner's
 BLOCKS = (8, 16, 32, 64, 128, 256)  # pixels per side, over which people are compared
 
 
@@ -77,6 +79,16 @@ def validation(sets: Mapping[str, Sequence[Annotated]]) -> dict[str, Sequence[An
     return {name: items[:: max(1, len(items) // 40)][:40] for name, items in sets.items()}
 
 
+def conditioner_groups(model: nn.Module, rate: float) -> list[dict[str, Any]]:
+    """A conditioner's parameters with their rates: lower for a backbone that knows much already."""
+    known: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        (known if name.startswith("backbone.") else others).append(parameter)
+    groups: list[dict[str, Any]] = [{"params": others, "lr": rate}]
+    return [*groups, {"params": known, "lr": rate * BACKBONE_RATE}] if known else groups
+
+
 def regressor_run(
     model: nn.Module, folder: Path, minutes: float, sets: Mapping[str, Sequence[Annotated]]
 ) -> TrainingRun:
@@ -92,5 +104,5 @@ def regressor_run(
             relative.append(figures[f"{name}_mae"] / max(float(mean_count), 1.0))
         return figures | {"score": float(np.mean(relative))}
 
-    groups = [{"params": list(model.parameters()), "lr": LEARNING_RATE}]
+    groups = conditioner_groups(model, LEARNING_RATE)
     return TrainingRun(model, folder, minutes, groups, validate)

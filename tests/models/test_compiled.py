@@ -19,7 +19,7 @@ from scenes.training import training_picture
 CONFIGS = Path(__file__).parents[2] / "configs" / "models"
 
 
-@pytest.mark.parametrize("name", ["tiny", "tiny-kl", "tiny-cross-attention", "paper"])
+@pytest.mark.parametrize("name", ["tiny", "base", "tiny-kl", "tiny-cross-attention", "paper"])
 def test_every_function_of_every_network_is_the_same_in_float32(name):
     torch.manual_seed(0)
     network = CrowdDiffusion(network_of(CONFIGS / f"{name}.yaml")).eval().requires_grad_(False)

@@ -14,7 +14,7 @@ from models.conditioner import Conditioner, normalise
 from models.denoiser import CrossAttention
 from models.diffusion import T, add_noise, predicted_z_0
 from models.frames import frame_tensor, working_size
-from models.layers import fold_standardisation
+from models.layers import fold_weights
 from models.network import CrowdDiffusion, NetworkConfig
 from models.training.crops import Batch
 from models.training.diffusion import DiffusionLoss, NoiseLoss
@@ -50,7 +50,7 @@ def test_folding_the_standardisation_changes_nothing():
     y = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         before = conditioner(y)
-        after = fold_standardisation(copy.deepcopy(conditioner))(y)
+        after = fold_weights(copy.deepcopy(conditioner))(y)
     assert torch.allclose(before.density, after.density, atol=1e-5)
     assert torch.allclose(before.zeta, after.zeta, atol=1e-4)
 
