@@ -60,7 +60,7 @@ class DepthwiseConv2d(nn.Module):
         self.register_buffer("bias", torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.stride == 1:
+        if self.stride == 1 or not x.requires_grad:
             return self._convolved(x)
         # PyTorch's gradient of a strided one is ten times slower in bfloat16 than in float32.
         with torch.autocast(x.device.type, enabled=False):

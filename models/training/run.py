@@ -21,6 +21,7 @@ from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from models.training.crops import Batch
 
@@ -77,7 +78,7 @@ class TrainingRun:
         self.ema = copy.deepcopy(module).eval().requires_grad_(False)
         self.folder = folder
         self.budget_s = minutes * 60
-        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=1e-4)
+        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=1e-4, fused=True)
         self.initial_rates = [float(group["lr"]) for group in groups]
         self.validate = validate
         self.validate_every_s = validate_every_s
@@ -162,7 +163,9 @@ class TrainingRun:
     def _validate(self) -> None:
         started = time.monotonic()
         self.progress.validated_at_s = self.progress.seconds
-        figures = dict(self.validate(self.ema))
+        device = next(self.module.parameters()).device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.bfloat16):
+            figures = dict(self.validate(self.ema))
         best = figures["score"] < self.progress.best
         if best:
             self.progress.best = figures["score"]
@@ -201,13 +204,9 @@ class TrainingRun:
     @torch.no_grad()
     def _update_ema(self) -> None:
         decay = min(EMA_DECAY, (1 + self.progress.step) / (10 + self.progress.step))
-        for average, current in zip(
-            self.ema.state_dict().values(), self.module.state_dict().values(), strict=True
-        ):
-            if average.dtype.is_floating_point:
-                average.lerp_(current, 1 - decay)
-            else:
-                average.copy_(current)
+        averages, currents = self.ema.state_dict().values(), self.module.state_dict().values()
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(list(averages), list(currents), self.progress.step)
 
     def _log(self, figures: Mapping[str, float]) -> None:
         p = self.progress
