@@ -30,7 +30,7 @@ from models.training.averages import between
 from models.training.composites import composites
 from models.training.crops import decoded
 from models.training.data import Annotated, DataError, read_folder
-from models.training.diffusion import DiffusionLoss, finetuning_run
+from models.training.diffusion import diffusion_loss, finetuning_run
 from models.weights import load_weights, save_weights
 
 CAMERA_SHARE = 0.6  # of the crops; the rest keeps the model from forgetting
@@ -88,7 +88,7 @@ def finetune(
         run = finetuning_run(network, Path(folder), minutes, sets.validation)
         fit(
             run,
-            DiffusionLoss(seed),
+            diffusion_loss,
             sets,
             seed=seed,
             resume=False,

@@ -145,7 +145,7 @@ def diffusion(
 ) -> None:
     """Stage 2: the diffusion on the conditioner's features, through the frozen decoder."""
     from models.training.autoencoder import measure_latents
-    from models.training.diffusion import DiffusionLoss, NoiseLoss, diffusion_run
+    from models.training.diffusion import diffusion_loss, diffusion_run, noise_loss
     from models.training.regressor import validation
 
     torch.manual_seed(seed)
@@ -172,7 +172,7 @@ def diffusion(
     run = diffusion_run(module, out, minutes, validation(sets.validation), rate)
     fit(
         run,
-        NoiseLoss(seed) if sizes.prediction == "epsilon" else DiffusionLoss(seed),
+        noise_loss if sizes.prediction == "epsilon" else diffusion_loss,
         sets,
         seed=seed,
         resume=resume,

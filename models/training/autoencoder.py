@@ -134,4 +134,6 @@ def autoencoder_run(
         return figures | {"score": sum(v for k, v in figures.items() if k.endswith("_split"))}
 
     groups = [{"params": list(model.parameters()), "lr": LEARNING_RATE}]
-    return TrainingRun(model, folder, minutes, groups, validate, validate_every_s=120)
+    run = TrainingRun(model, folder, minutes, groups, validate, validate_every_s=120)
+    run.parts = 1  # the codebook follows every batch as a whole
+    return run

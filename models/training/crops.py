@@ -42,6 +42,15 @@ class Batch:
 
     pictures: NDArray[np.uint8]
     heads: list[Heads]
+    seed: int = 0  # of the noise that a loss adds
+
+    def split(self, parts: int) -> list[Batch]:
+        """The batch in parts, fewer where it has fewer crops."""
+        starts = np.array_split(np.arange(len(self.heads)), min(parts, len(self.heads)))
+        return [
+            Batch(self.pictures[i[0] : i[-1] + 1], self.heads[i[0] : i[-1] + 1], self.seed + n)
+            for n, i in enumerate(starts)
+        ]
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ class CropSource:
         """``count`` random crops."""
         crops = [self.draw(rng) for _ in range(count)]
         pictures = np.stack([crop.picture.transpose(2, 0, 1) for crop in crops])
-        return Batch(pictures, [crop.heads for crop in crops])
+        return Batch(pictures, [crop.heads for crop in crops], int(rng.integers(2**62)))
 
 
 class BatchStream:

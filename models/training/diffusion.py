@@ -31,8 +31,8 @@ SHARE_SELF_ALIGNED = 0.5  # of the others: noise is added to the model's own fir
 COUNT_WEIGHT = 2.0  # of the count loss on the decoded map
 
 
-class DiffusionLoss:
-    """The loss of one batch: L2 on z_0 and on the decoded map, and the count loss of its blocks.
+def diffusion_loss(module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """L2 on z_0 and on the decoded map, and the count loss of the map's blocks.
 
     The count loss is the regressor's, on the decoded map: Poisson on blocks, whose minimum is the
     mean (an absolute error seeks the median, which in a small block is nobody, and lost a third of
@@ -40,79 +40,73 @@ class DiffusionLoss:
     The self-aligned share renoises the model's own one-step prediction, so that steps 2..S are
     trained on what they will meet.
     """
+    assert isinstance(module, CrowdDiffusion)
+    device = next(module.parameters()).device
+    pictures = torch.from_numpy(batch.pictures).to(device)
+    x = map_batch(batch.heads, *batch.pictures.shape[2:]).to(device)
+    with torch.no_grad():
+        z_0 = module.encode(x)
+    zeta, density = module.condition(pictures)
+    z_t, t = _noisy(module, z_0, zeta, torch.Generator().manual_seed(batch.seed))
+    predicted = module.predict(z_t, t, zeta)
+    predicted, x_hat = predicted.float(), module.decode(predicted).float()
+    b = module.config.latent_scale
+    latent_loss = F.mse_loss(predicted, z_0) / b**2
+    map_loss = F.mse_loss(x_hat, x)
+    count_loss, _ = density_loss(people_per_cell(x_hat), batch.heads)
+    control, figures = density_loss(density, batch.heads)
+    loss = latent_loss + 50 * map_loss + COUNT_WEIGHT * count_loss + 0.3 * control
+    error = (x_hat - x).sum(dim=(1, 2, 3)).detach() / KERNEL_SUM
+    figures |= {
+        "latent": latent_loss.item(),
+        "map": map_loss.item(),
+        "count": count_loss.item(),
+        "map_mae": error.abs().mean().item(),
+    }
+    return loss, figures
 
-    def __init__(self, seed: int) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
 
-    def __call__(self, module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(module, CrowdDiffusion)
-        device = next(module.parameters()).device
-        pictures = torch.from_numpy(batch.pictures).to(device)
-        x = map_batch(batch.heads, *batch.pictures.shape[2:]).to(device)
+def _noisy(
+    module: CrowdDiffusion, z_0: Tensor, zeta: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """z_t and t (a fraction of T) of a batch of clean latents."""
+    count = len(z_0)
+    uniform = torch.rand(count, generator=generator)
+    times = torch.where(
+        torch.rand(count, generator=generator) < SHARE_AT_T,
+        torch.full((count,), T),
+        (uniform * (T - 1)).long() + 1,
+    )
+    epsilon = torch.randn(z_0.shape, generator=generator).to(z_0.device)
+    alpha_bar = module.alpha_bar[times].view(-1, 1, 1, 1)
+    z_t = add_noise(z_0, epsilon, alpha_bar)
+    aligned = (torch.rand(count, generator=generator) < SHARE_SELF_ALIGNED) & (times < T)
+    if bool(aligned.any()):
         with torch.no_grad():
-            z_0 = module.encode(x)
-        zeta, density = module.condition(pictures)
-        z_t, t = self._noisy(module, z_0, zeta)
-        predicted = module.predict(z_t, t, zeta)
-        predicted, x_hat = predicted.float(), module.decode(predicted).float()
-        b = module.config.latent_scale
-        latent_loss = F.mse_loss(predicted, z_0) / b**2
-        map_loss = F.mse_loss(x_hat, x)
-        count_loss, _ = density_loss(people_per_cell(x_hat), batch.heads)
-        control, figures = density_loss(density, batch.heads)
-        loss = latent_loss + 50 * map_loss + COUNT_WEIGHT * count_loss + 0.3 * control
-        error = (x_hat - x).sum(dim=(1, 2, 3)).detach() / KERNEL_SUM
-        figures |= {
-            "latent": latent_loss.item(),
-            "map": map_loss.item(),
-            "count": count_loss.item(),
-            "map_mae": error.abs().mean().item(),
-        }
-        return loss, figures
-
-    def _noisy(self, module: CrowdDiffusion, z_0: Tensor, zeta: Tensor) -> tuple[Tensor, Tensor]:
-        """z_t and t (a fraction of T) of a batch of clean latents."""
-        count = len(z_0)
-        uniform = torch.rand(count, generator=self.generator)
-        times = torch.where(
-            torch.rand(count, generator=self.generator) < SHARE_AT_T,
-            torch.full((count,), T),
-            (uniform * (T - 1)).long() + 1,
-        )
-        epsilon = torch.randn(z_0.shape, generator=self.generator).to(z_0.device)
-        alpha_bar = module.alpha_bar[times].view(-1, 1, 1, 1)
-        z_t = add_noise(z_0, epsilon, alpha_bar)
-        aligned = (torch.rand(count, generator=self.generator) < SHARE_SELF_ALIGNED) & (times < T)
-        if bool(aligned.any()):
-            with torch.no_grad():
-                start = epsilon[aligned]
-                ones = torch.ones(len(start), device=z_0.device)
-                first = module.predict(start, ones, zeta[aligned])
-                for row, index in enumerate(aligned.nonzero()[:, 0].tolist()):
-                    z_t[index] = ddim_step(
-                        start[row], first[row], 0.0, float(module.alpha_bar[times[index]])
-                    )
-        return z_t, times.to(z_0.device) / T
+            start = epsilon[aligned]
+            ones = torch.ones(len(start), device=z_0.device)
+            first = module.predict(start, ones, zeta[aligned])
+            for row, index in enumerate(aligned.nonzero()[:, 0].tolist()):
+                z_t[index] = ddim_step(
+                    start[row], first[row], 0.0, float(module.alpha_bar[times[index]])
+                )
+    return z_t, times.to(z_0.device) / T
 
 
-class NoiseLoss:
+def noise_loss(module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """The paper's loss, eq. (1): L2 between the noise and its prediction, t uniform in 1..T."""
-
-    def __init__(self, seed: int) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def __call__(self, module: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(module, CrowdDiffusion)
-        device = next(module.parameters()).device
-        pictures = torch.from_numpy(batch.pictures).to(device)
-        with torch.no_grad():
-            z_0 = module.encode(map_batch(batch.heads, *batch.pictures.shape[2:]).to(device))
-        zeta, _ = module.condition(pictures)
-        t = torch.randint(1, T + 1, (len(z_0),), generator=self.generator)
-        epsilon = torch.randn(z_0.shape, generator=self.generator).to(device)
-        z_t = add_noise(z_0, epsilon, module.alpha_bar[t].view(-1, 1, 1, 1))
-        loss = F.mse_loss(module.denoiser(z_t, t.to(device) / T, zeta), epsilon)
-        return loss, {"epsilon": loss.item()}
+    assert isinstance(module, CrowdDiffusion)
+    device = next(module.parameters()).device
+    generator = torch.Generator().manual_seed(batch.seed)
+    pictures = torch.from_numpy(batch.pictures).to(device)
+    with torch.no_grad():
+        z_0 = module.encode(map_batch(batch.heads, *batch.pictures.shape[2:]).to(device))
+    zeta, _ = module.condition(pictures)
+    t = torch.randint(1, T + 1, (len(z_0),), generator=generator)
+    epsilon = torch.randn(z_0.shape, generator=generator).to(device)
+    z_t = add_noise(z_0, epsilon, module.alpha_bar[t].view(-1, 1, 1, 1))
+    loss = F.mse_loss(module.denoiser(z_t, t.to(device) / T, zeta), epsilon)
+    return loss, {"epsilon": loss.item()}
 
 
 def people_per_cell(x: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from models.training.crops import Batch
+from models.training.replicas import Loss, Replicas
 
 CHECKPOINT_EVERY_S = 110.0
 EMA_DECAY = 0.999
@@ -58,6 +59,7 @@ class TrainingRun:
         crops: ends the run earlier, after so many crops. Runs are compared at an equal number of
             them, since a shared machine's speed changes.
         bfloat16: convolutions are computed in it; weights and losses stay float32.
+        parts: of a batch that are computed side by side; on a CPU as many as there are threads.
     """
 
     crops: int | None = None
@@ -84,47 +86,40 @@ class TrainingRun:
         self.validate_every_s = validate_every_s
         self.console = console or Console(stderr=True)
         self.progress = Progress()
+        on_cpu = next(module.parameters()).device.type == "cpu"
+        self.parts = torch.get_num_threads() if on_cpu else 1
         folder.mkdir(parents=True, exist_ok=True)
 
-    def fit(
-        self,
-        batches: Iterable[Batch],
-        loss_of: Callable[[nn.Module, Batch], tuple[Tensor, dict[str, float]]],
-    ) -> Progress:
+    def fit(self, batches: Iterable[Batch], loss_of: Loss) -> Progress:
         """Trains until the budget is used, writing checkpoints, and validates at the end."""
         started = time.monotonic() - self.progress.seconds
         last_saved = last_logged = time.monotonic()
         averages: dict[str, float] = {}
-        device = next(self.module.parameters()).device.type
         crops_at_log = self.progress.crops
-        for batch in batches:
-            self._set_rates()
-            with torch.autocast(device, torch.bfloat16, enabled=self.bfloat16):
-                loss, figures = loss_of(self.module, batch)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"the loss is {loss.item()} at step {self.progress.step}")
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._shorten_outliers()
-            self.optimiser.step()
-            self._update_ema()
-            self.progress.step += 1
-            self.progress.crops += len(batch.heads)
-            for name, value in {"loss": loss.item(), **figures}.items():
-                averages[name] = 0.98 * averages.get(name, value) + 0.02 * value
-            now = time.monotonic()
-            self.progress.seconds = now - started
-            if now - last_logged > 30:
-                rate = (self.progress.crops - crops_at_log) / (now - last_logged)
-                self._log({"crops_per_s": round(rate, 1), **averages})
-                last_logged, crops_at_log = now, self.progress.crops
-            if self.progress.seconds - self.progress.validated_at_s > self.validate_every_s:
-                self._validate()
-            if now - last_saved > CHECKPOINT_EVERY_S:
-                self.save()
-                last_saved = now
-            if self._done() >= 1:
-                break
+        with Replicas(self.module, self.parts, bfloat16=self.bfloat16) as replicas:
+            for batch in batches:
+                self._set_rates()
+                figures = replicas.backward(batch, loss_of)
+                self._shorten_outliers()
+                self.optimiser.step()
+                self._update_ema()
+                self.progress.step += 1
+                self.progress.crops += len(batch.heads)
+                for name, value in figures.items():
+                    averages[name] = 0.98 * averages.get(name, value) + 0.02 * value
+                now = time.monotonic()
+                self.progress.seconds = now - started
+                if now - last_logged > 30:
+                    rate = (self.progress.crops - crops_at_log) / (now - last_logged)
+                    self._log({"crops_per_s": round(rate, 1), **averages})
+                    last_logged, crops_at_log = now, self.progress.crops
+                if self.progress.seconds - self.progress.validated_at_s > self.validate_every_s:
+                    self._validate()
+                if now - last_saved > CHECKPOINT_EVERY_S:
+                    self.save()
+                    last_saved = now
+                if self._done() >= 1:
+                    break
         self._validate()
         self.save()
         return self.progress

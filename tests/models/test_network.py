@@ -17,7 +17,7 @@ from models.frames import frame_tensor, working_size
 from models.layers import fold_weights
 from models.network import CrowdDiffusion, NetworkConfig
 from models.training.crops import Batch
-from models.training.diffusion import DiffusionLoss, NoiseLoss
+from models.training.diffusion import diffusion_loss, noise_loss
 from models.weights import load_weights
 
 
@@ -113,7 +113,7 @@ def test_the_paper_s_choices_are_configurations(name):
     pictures = torch.from_numpy(random_picture(256, 256)).permute(2, 0, 1)[None]
     assert model.sample(pictures, 2).maps.shape == (1, 1, 256, 256)
     batch = Batch(pictures.numpy(), [np.array([[40.0, 60.0], [200.0, 90.0]], np.float32)])
-    loss_of = NoiseLoss(0) if model.config.prediction == "epsilon" else DiffusionLoss(0)
+    loss_of = noise_loss if model.config.prediction == "epsilon" else diffusion_loss
     for parameter in model.denoiser.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     loss, _ = loss_of(model, batch)

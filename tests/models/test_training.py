@@ -15,8 +15,9 @@ from models.training.autoencoder import autoencoder_loss
 from models.training.averages import between, mean_weights
 from models.training.crops import Batch, BatchStream, CropSource, Example, _cut_native
 from models.training.data import DataError, read_folder, split
-from models.training.diffusion import DiffusionLoss
+from models.training.diffusion import diffusion_loss
 from models.training.regressor import density_loss, regressor_loss
+from models.training.replicas import Replicas
 from models.training.run import TrainingRun
 from scenes.training import training_picture
 
@@ -129,6 +130,31 @@ def test_training_lowers_the_loss_and_goes_on_after_being_cut_off(tmp_path, sour
     assert (tmp_path / "best.safetensors").is_file()
 
 
+def test_parts_of_a_batch_give_its_gradients(tmp_path, source):
+    """Whatever their number; a part that has one crop more counts more."""
+    batch = source.batch(5, np.random.default_rng(2))
+    gradients, losses = [], []
+    for parts in (1, 2, 3, 8):
+        module = make_run(tmp_path).module
+        with Replicas(module, parts) as replicas:
+            losses.append(replicas.backward(batch, regressor_loss)["loss"])
+        found = [p.grad.flatten() for p in module.parameters() if p.grad is not None]
+        gradients.append(torch.cat(found))
+    assert gradients[0].norm() > 0
+    for gradient, loss in zip(gradients[1:], losses[1:], strict=True):
+        torch.testing.assert_close(gradient, gradients[0], rtol=1e-3, atol=1e-5)
+        assert loss == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_replicas_see_what_the_optimiser_did(tmp_path, source):
+    run = make_run(tmp_path)
+    with Replicas(run.module, 2) as replicas:
+        replicas.backward(source.batch(4, np.random.default_rng(2)), regressor_loss)
+        run.optimiser.step()
+        for ours, theirs in zip(*(m.parameters() for m in replicas.modules), strict=True):
+            assert torch.equal(ours, theirs)
+
+
 def test_a_run_ends_after_the_crops_it_may_see(tmp_path, source):
     run = make_run(tmp_path, minutes=60)
     run.crops = 24
@@ -184,7 +210,7 @@ def test_every_stage_has_gradients(source):
     loss.backward()
     assert all(p.grad is not None for p in model.autoencoder.parameters())
     model.autoencoder.requires_grad_(False)
-    loss, _ = DiffusionLoss(seed=0)(model, batch)
+    loss, _ = diffusion_loss(model, batch)
     loss.backward()
     trained = [*model.denoiser.out.parameters(), *model.conditioner.density_out.parameters()]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in trained)
