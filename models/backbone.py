@@ -1,4 +1,4 @@
-"""The conditioner of `base`: EfficientNet-Lite2, trained on ImageNet, under a feature pyramid.
+"""What `base` knows beside `tiny`: EfficientNet-Lite2, trained on ImageNet, under a pyramid.
 
 Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019. Lite
 is the variant without squeeze-and-excitation (statistics over the picture, which a crop and a frame
@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.conditioner import PIXEL_DEVIATION, PIXEL_MEAN, Condition
 from models.layers import ResidualBlock, ScaledConv2d, StandardisedConv2d, double, scaled_relu
 
 STEM_CHANNELS = 32
@@ -119,15 +118,18 @@ class Backbone(nn.Module):
             part.requires_grad_(False)
 
     @torch.no_grad()
-    def load_imagenet(self, state: Mapping[str, Tensor]) -> None:
+    def load_imagenet(self, state: Mapping[str, Tensor], mean: float, deviation: float) -> None:
         """Takes over weights in the naming of the package ``efficientnet_lite_pytorch``.
 
-        What the backbone was trained on were pixels of another mean and deviation than ours; the
-        stem makes up for that.
+        Args:
+            state: the weights.
+            mean: of the pixels behind ``y``; the stem makes up for the difference from what the
+                backbone was trained on.
+            deviation: as well.
         """
         _take_over(self.stem, state, "_conv_stem", "_bn0")
-        ratio = PIXEL_DEVIATION / BACKBONE_DEVIATION
-        shift = (PIXEL_MEAN - BACKBONE_MEAN) / BACKBONE_DEVIATION
+        ratio = deviation / BACKBONE_DEVIATION
+        shift = (mean - BACKBONE_MEAN) / BACKBONE_DEVIATION
         offset = self.stem.weight_applied().sum(dim=(1, 2, 3)) * shift
         self.stem.bias.add_(offset)  # type: ignore[union-attr]
         self.stem.weight.mul_(ratio)
@@ -158,38 +160,38 @@ def _normalised(state: Mapping[str, Tensor], name: str, norm: str) -> tuple[Tens
     return state[f"{name}.weight"], gain.view(-1, 1, 1, 1), bias
 
 
-class BackboneConditioner(nn.Module):
-    """A feature pyramid on the backbone, with the outputs of `models.conditioner.Conditioner`.
+class Context(nn.Module):
+    """What the backbone knows of a picture, to be added to a conditioner's own features.
+
+    The gains start at zero: a conditioner that gets a context computes what it did without.
 
     Args:
-        zeta_channels: channels of zeta.
-        width: channels of the pyramid at strides 8 to 32.
+        width: channels of the pyramid on the backbone.
+        channels_8: of the features to which it is added at stride 8.
+        channels_4: at stride 4.
     """
 
-    def __init__(self, zeta_channels: int, width: int) -> None:
+    def __init__(self, width: int, channels_8: int, channels_4: int) -> None:
         super().__init__()
         self.backbone = Backbone()
-        c4, c8, c16, c32 = (LITE_2[index].channels for index in (1, 2, 4, 5))
-        self.lateral_32 = StandardisedConv2d(c32, width, 1)
-        self.lateral_16 = StandardisedConv2d(c16, width, 1)
-        self.lateral_8 = StandardisedConv2d(c8, width, 1)
-        self.lateral_4 = StandardisedConv2d(c4, zeta_channels, 1)
-        self.at_16 = ResidualBlock(width)
-        self.at_8 = ResidualBlock(width)
-        self.from_8 = StandardisedConv2d(width, zeta_channels, 1)
-        self.at_4 = ResidualBlock(zeta_channels)
+        f4, f8, f16, f32 = (LITE_2[index].channels for index in (1, 2, 4, 5))
+        self.lateral_32 = StandardisedConv2d(f32, width, 1)
+        self.lateral_16 = StandardisedConv2d(f16, width, 1)
+        self.lateral_8 = StandardisedConv2d(f8, width, 1)
+        self.lateral_4 = StandardisedConv2d(f4, channels_4, 1)
         for lateral in (self.lateral_32, self.lateral_16, self.lateral_8, self.lateral_4):
             nn.init.constant_(lateral.gain, 1 / FEATURE_DEVIATION)
-        self.density_hidden = StandardisedConv2d(width, width // 2)
-        self.density_out = nn.Conv2d(width // 2, 1, 1)
-        nn.init.normal_(self.density_out.weight, std=0.01)
-        nn.init.constant_(self.density_out.bias, -3.0)  # type: ignore[arg-type]
+        self.at_16 = ResidualBlock(width)
+        self.at_8 = ResidualBlock(width)
+        self.to_8 = StandardisedConv2d(width, channels_8, 1)
+        self.to_4 = StandardisedConv2d(width, channels_4, 1)
+        self.gain_8 = nn.Parameter(torch.zeros(()))
+        self.gain_4 = nn.Parameter(torch.zeros(()))
 
-    def forward(self, y: Tensor) -> Condition:
+    def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """What is added at strides 8 and 4."""
         f4, f8, f16, f32 = self.backbone(y)
         p16 = self.at_16(self.lateral_16(f16) + double(self.lateral_32(f32)))
-        p8 = self.at_8(self.lateral_8(f8) + double(p16))
-        hidden = scaled_relu(self.density_hidden(scaled_relu(p8)))
-        density = F.softplus(self.density_out(hidden))
-        zeta = self.at_4(self.lateral_4(f4) + double(self.from_8(scaled_relu(p8))))
-        return Condition(zeta, density)
+        p8 = scaled_relu(self.at_8(self.lateral_8(f8) + double(p16)))
+        p4 = self.lateral_4(f4) + double(self.to_4(p8))
+        return self.gain_8 * self.to_8(p8), self.gain_4 * p4

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.backbone import Context
 from models.layers import ResidualBlock, StandardisedConv2d, double, scaled_relu
 
 DENSITY_STRIDE = 8  # pixels per side of a density cell
@@ -29,6 +30,7 @@ class Conditioner(nn.Module):
         widths: channels at strides 2, 4, 8 and 16.
         blocks: residual blocks at strides 4 and 8.
         dilations: of the residual blocks at stride 16, one each.
+        context_width: channels of the pyramid on a backbone whose features are added; None is none.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Conditioner(nn.Module):
         widths: tuple[int, int, int, int] = (16, 32, 64, 104),
         blocks: tuple[int, int] = (1, 3),
         dilations: tuple[int, ...] = (1, 2, 4, 2),
+        context_width: int | None = None,
     ) -> None:
         super().__init__()
         w2, w4, w8, w16 = widths
@@ -54,6 +57,9 @@ class Conditioner(nn.Module):
         self.pyramid_4 = StandardisedConv2d(zeta_channels, zeta_channels)
         self.density_hidden = StandardisedConv2d(w8, w8 // 2)
         self.density_out = nn.Conv2d(w8 // 2, 1, 1)
+        self.context: Context | None = None
+        if context_width is not None:
+            self.context = Context(context_width, w8, zeta_channels)
         nn.init.normal_(self.density_out.weight, std=0.01)
         nn.init.constant_(self.density_out.bias, -3.0)  # type: ignore[arg-type]
 
@@ -67,10 +73,24 @@ class Conditioner(nn.Module):
         f8 = self.at_8(self.to_8(scaled_relu(f4)))
         f16 = self.at_16(self.to_16(scaled_relu(f8)))
         p8 = self.pyramid_8(scaled_relu(f8 + double(self.lateral_16(scaled_relu(f16)))))
+        p4 = self.lateral_4(scaled_relu(f4))
+        if self.context is not None:
+            context_8, context_4 = self.context(y)
+            p8, p4 = p8 + context_8, p4 + context_4
         p8 = scaled_relu(p8)
         density = F.softplus(self.density_out(scaled_relu(self.density_hidden(p8))))
-        p4 = self.lateral_4(scaled_relu(f4)) + double(self.lateral_8(p8))
+        p4 = p4 + double(self.lateral_8(p8))
         return Condition(self.pyramid_4(scaled_relu(p4)), density)
+
+    def hold_trunk(self) -> None:
+        """Ends the learning of what is below the pyramid, and of the backbone's early layers.
+
+        For a conditioner that was trained before it got its context.
+        """
+        for part in (self.to_2, self.to_4, self.at_4, self.to_8, self.at_8, self.to_16, self.at_16):
+            part.requires_grad_(False)
+        if self.context is not None:
+            self.context.backbone.hold_early_layers()
 
 
 def density_inside(density: Tensor, height: int, width: int) -> Tensor:

