@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from models.counter import Counter, WeightsError
-from models.shipped import FOLDER
+from models.shipped import FOLDER, known_weights
 from models.training.autoencoder import GATE, oracle
 from models.training.data import read_folder, split
 from models.weights import load_weights
 from scenes.scene import Scene
 
 
-@pytest.fixture(scope="module")
-def counter() -> Counter:
-    return Counter.load("tiny", device="cpu")
+@pytest.fixture(scope="module", params=known_weights())
+def counter(request: pytest.FixtureRequest) -> Counter:
+    return Counter.load(request.param, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +97,12 @@ def test_missing_weights_are_named(tmp_path: Path):
         load_weights(broken)
 
 
-def test_the_model_card_is_of_these_weights():
-    card = (FOLDER / "tiny.md").read_text()
+@pytest.mark.parametrize("name", known_weights())
+def test_the_model_card_is_of_these_weights(name: str):
+    card = (FOLDER / f"{name}.md").read_text()
     found = re.search(r"[0-9a-f]{64}", card)
     assert found is not None
-    assert found[0] == load_weights("tiny").sha256
+    assert found[0] == load_weights(name).sha256
 
 
 def test_weights_are_small_enough_to_commit():
@@ -109,11 +110,12 @@ def test_weights_are_small_enough_to_commit():
 
 
 @pytest.mark.data
+@pytest.mark.parametrize("name", known_weights())
 @pytest.mark.parametrize("part", ["part_A", "part_B"])
-def test_gate_1_holds(data_folder: Path, part: str):
+def test_gate_1_holds(data_folder: Path, part: str, name: str):
     """True maps through the shipped autoencoder and codebook give the right counts."""
     _, validation = split(read_folder(data_folder / "shanghaitech" / part / "train_data"))
-    errors = oracle(load_weights("tiny").network.autoencoder, validation[::3])
+    errors = oracle(load_weights(name).network.autoencoder, validation[::3])
     assert errors.split <= GATE[part]
     assert errors.contours > errors.split
 
