@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated as Argument
 
@@ -158,9 +157,9 @@ def diffusion(
         loaded(module, Path(start))
     elif start is not None:
         earlier = load_weights(start).network
-        if earlier.config not in (sizes, replace(sizes, context_width=None)):
+        if earlier.config != sizes:
             raise InputError(f"--start {start}: these weights are not of the network in {network}")
-        module.load_state_dict({**module.state_dict(), **earlier.state_dict()})
+        module.load_state_dict(earlier.state_dict())
     elif autoencoder_folder is not None:
         loaded(module.autoencoder, autoencoder_folder)
         if regressor_folder is not None:

@@ -102,6 +102,7 @@ class Backbone(nn.Module):
                 blocks.append(InvertedBottleneck(channels, stage.channels, stage, stride))
                 channels = stage.channels
             self.stages.append(nn.Sequential(*blocks))
+        self.hold_early_layers()
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features of pictures (N, 3, H, W) at strides 4, 8, 16 and 32."""
@@ -113,7 +114,7 @@ class Backbone(nn.Module):
         return outputs[1], outputs[2], outputs[4], outputs[5]
 
     def hold_early_layers(self) -> None:
-        """Ends the learning of all up to stride 4, which takes half of a step's time."""
+        """What is up to stride 4 does not learn: it would take half of a step's time."""
         for part in (self.stem, *self.stages[:2]):
             part.requires_grad_(False)
 
@@ -163,8 +164,6 @@ def _normalised(state: Mapping[str, Tensor], name: str, norm: str) -> tuple[Tens
 class Context(nn.Module):
     """What the backbone knows of a picture, to be added to a conditioner's own features.
 
-    The gains start at zero: a conditioner that gets a context computes what it did without.
-
     Args:
         width: channels of the pyramid on the backbone.
         channels_8: of the features to which it is added at stride 8.
@@ -185,8 +184,6 @@ class Context(nn.Module):
         self.at_8 = ResidualBlock(width)
         self.to_8 = StandardisedConv2d(width, channels_8, 1)
         self.to_4 = StandardisedConv2d(width, channels_4, 1)
-        self.gain_8 = nn.Parameter(torch.zeros(()))
-        self.gain_4 = nn.Parameter(torch.zeros(()))
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """What is added at strides 8 and 4."""
@@ -194,4 +191,4 @@ class Context(nn.Module):
         p16 = self.at_16(self.lateral_16(f16) + double(self.lateral_32(f32)))
         p8 = scaled_relu(self.at_8(self.lateral_8(f8) + double(p16)))
         p4 = self.lateral_4(f4) + double(self.to_4(p8))
-        return self.gain_8 * self.to_8(p8), self.gain_4 * p4
+        return self.to_8(p8), p4

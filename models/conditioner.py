@@ -82,16 +82,6 @@ class Conditioner(nn.Module):
         p4 = p4 + double(self.lateral_8(p8))
         return Condition(self.pyramid_4(scaled_relu(p4)), density)
 
-    def hold_trunk(self) -> None:
-        """Ends the learning of what is below the pyramid, and of the backbone's early layers.
-
-        For a conditioner that was trained before it got its context.
-        """
-        for part in (self.to_2, self.to_4, self.at_4, self.to_8, self.at_8, self.to_16, self.at_16):
-            part.requires_grad_(False)
-        if self.context is not None:
-            self.context.backbone.hold_early_layers()
-
 
 def density_inside(density: Tensor, height: int, width: int) -> Tensor:
     """The cells (h, w) of a padded picture that cover its own height x width pixels."""

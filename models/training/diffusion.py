@@ -141,7 +141,7 @@ def diffusion_run(
     Args:
         rate: factor of the learning rates.
     """
-    _hold_what_stays(model)
+    model.autoencoder.eval().requires_grad_(False)
 
     def validate(ema: nn.Module) -> dict[str, float]:
         assert isinstance(ema, CrowdDiffusion)
@@ -158,16 +158,9 @@ def diffusion_run(
 
     groups = [
         {"params": list(model.denoiser.parameters()), "lr": rate * DENOISER_RATE},
-        *conditioner_groups(model.conditioner, rate * CONDITIONER_RATE, rate * DENOISER_RATE),
+        *conditioner_groups(model.conditioner, rate * CONDITIONER_RATE),
     ]
     return TrainingRun(model, folder, minutes, groups, validate)
-
-
-def _hold_what_stays(model: CrowdDiffusion) -> None:
-    """The autoencoder, and the trunk of a conditioner with a context."""
-    model.autoencoder.eval().requires_grad_(False)
-    if model.conditioner.context is not None:
-        model.conditioner.hold_trunk()
 
 
 def finetuning_run(
@@ -183,7 +176,9 @@ def finetuning_run(
     """
     for part in (model.denoiser, model.conditioner):
         part.train().requires_grad_(True)
-    _hold_what_stays(model)
+    if model.conditioner.context is not None:
+        model.conditioner.context.backbone.hold_early_layers()
+    model.autoencoder.eval().requires_grad_(False)
 
     def validate(ema: nn.Module) -> dict[str, float]:
         assert isinstance(ema, CrowdDiffusion)
@@ -197,6 +192,6 @@ def finetuning_run(
 
     groups = [
         {"params": list(model.denoiser.parameters()), "lr": FINETUNING_RATE},
-        *conditioner_groups(model.conditioner, *[FINETUNING_CONDITIONER_RATE] * 2),
+        *conditioner_groups(model.conditioner, FINETUNING_CONDITIONER_RATE),
     ]
     return TrainingRun(model, folder, minutes, groups, validate, validate_every_s=60)

@@ -79,16 +79,14 @@ def validation(sets: Mapping[str, Sequence[Annotated]]) -> dict[str, Sequence[An
     return {name: items[:: max(1, len(items) // 40)][:40] for name, items in sets.items()}
 
 
-def conditioner_groups(model: nn.Module, rate: float, context_rate: float) -> list[dict[str, Any]]:
-    """A conditioner's parameters with their rates: its own, its context's, and the backbone's."""
-    parts: dict[float, list[nn.Parameter]] = {}
+def conditioner_groups(model: nn.Module, rate: float) -> list[dict[str, Any]]:
+    """A conditioner's parameters with their rates: lower for a backbone that knows much already."""
+    known: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
-        if name.startswith("context.backbone."):
-            of_part = rate * BACKBONE_RATE
-        else:
-            of_part = context_rate if name.startswith("context.") else rate
-        parts.setdefault(of_part, []).append(parameter)
-    return [{"params": parameters, "lr": of_part} for of_part, parameters in parts.items()]
+        (known if name.startswith("context.backbone.") else others).append(parameter)
+    groups: list[dict[str, Any]] = [{"params": others, "lr": rate}]
+    return [*groups, {"params": known, "lr": rate * BACKBONE_RATE}] if known else groups
 
 
 def regressor_run(
@@ -106,5 +104,5 @@ def regressor_run(
             relative.append(figures[f"{name}_mae"] / max(float(mean_count), 1.0))
         return figures | {"score": float(np.mean(relative))}
 
-    groups = conditioner_groups(model, LEARNING_RATE, LEARNING_RATE)
+    groups = conditioner_groups(model, LEARNING_RATE)
     return TrainingRun(model, folder, minutes, groups, validate)
