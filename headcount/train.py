@@ -14,6 +14,7 @@ from headcount.finetune import finetune, label
 from headcount.training_inputs import (
     NETWORK,
     RECIPE,
+    BatchOption,
     Bfloat16Option,
     CropsOption,
     DataOption,
@@ -26,9 +27,9 @@ from headcount.training_inputs import (
     console,
     crops_of,
     fit,
+    from_imagenet,
     loaded,
     network_of,
-    new_network,
     read_data_sets,
     recipe_of,
 )
@@ -86,6 +87,7 @@ def regressor(
     minutes: MinutesOption = 60.0,
     config: RecipeOption = RECIPE,
     network: NetworkOption = NETWORK,
+    batch: BatchOption = None,
     crops: CropsOption = None,
     resume: ResumeOption = False,
     bfloat16: Bfloat16Option = False,
@@ -101,8 +103,8 @@ def regressor(
     torch.manual_seed(seed)
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe)
-    conditioner = new_network(network_of(network)).conditioner
-    module = channels_last(Mcnn() if mcnn else conditioner).to(default_device())
+    conditioner = CrowdDiffusion(network_of(network)).conditioner
+    module = channels_last(Mcnn() if mcnn else from_imagenet(conditioner)).to(default_device())
     run = regressor_run(module, out, minutes, validation(sets.validation))
     fit(
         run,
@@ -112,7 +114,7 @@ def regressor(
         resume=resume,
         crops=crops,
         bfloat16=bfloat16,
-        **crops_of(recipe),
+        **crops_of(recipe, batch),
     )
 
 
@@ -138,6 +140,7 @@ def diffusion(
     minutes: MinutesOption = 60.0,
     config: RecipeOption = RECIPE,
     network: NetworkOption = NETWORK,
+    batch: BatchOption = None,
     crops: CropsOption = None,
     resume: ResumeOption = False,
     bfloat16: Bfloat16Option = False,
@@ -152,7 +155,7 @@ def diffusion(
     recipe = recipe_of(config)
     sets = read_data_sets(data, recipe)
     sizes = network_of(network)
-    module = channels_last(new_network(sizes))
+    module = channels_last(CrowdDiffusion(sizes))
     if start is not None and Path(start).is_dir():
         loaded(module, Path(start))
     elif start is not None:
@@ -164,6 +167,8 @@ def diffusion(
         loaded(module.autoencoder, autoencoder_folder)
         if regressor_folder is not None:
             loaded(module.conditioner, regressor_folder)
+        else:
+            from_imagenet(module.conditioner)
         for_scale = [item for items in sets.train.values() for item in items[::LATENT_EVERY]]
         measure_latents(module.autoencoder, for_scale)
     else:
@@ -179,7 +184,7 @@ def diffusion(
         crops=crops,
         bfloat16=bfloat16,
         squash=sizes.squash is not None,
-        **crops_of(recipe) | ({"crop": sizes.squash} if sizes.squash else {}),
+        **crops_of(recipe, batch) | ({"crop": sizes.squash} if sizes.squash else {}),
     )
 
 

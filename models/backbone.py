@@ -45,7 +45,7 @@ LITE_2 = (
 class DepthwiseConv2d(nn.Module):
     """A convolution of each channel by itself; its kernels stay what ImageNet made of them.
 
-    They are one in fifty of the weights, and on a CPU their gradients take longer than all others'.
+    They are one in fifteen of the weights, and on a CPU their gradients take longer than all other.
     """
 
     weight: Tensor
@@ -102,21 +102,15 @@ class Backbone(nn.Module):
                 blocks.append(InvertedBottleneck(channels, stage.channels, stage, stride))
                 channels = stage.channels
             self.stages.append(nn.Sequential(*blocks))
-        self.hold_early_layers()
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features of pictures (N, 3, H, W) at strides 4, 8, 16 and 32."""
-        x = F.relu6(self.stem(y))
-        outputs = []
-        for stage in self.stages:
-            x = stage(x)
-            outputs.append(x)
-        return outputs[1], outputs[2], outputs[4], outputs[5]
-
-    def hold_early_layers(self) -> None:
-        """What is up to stride 4 does not learn: it would take half of a step's time."""
-        for part in (self.stem, *self.stages[:2]):
-            part.requires_grad_(False)
+        to_2, to_4, to_8, to_16, at_16, to_32 = self.stages
+        with torch.no_grad():  # these do not learn
+            f4 = to_4(to_2(F.relu6(self.stem(y))))
+        f8 = to_8(f4)
+        f16 = at_16(to_16(f8))
+        return f4, f8, f16, to_32(f16)
 
     @torch.no_grad()
     def load_imagenet(self, state: Mapping[str, Tensor], mean: float, deviation: float) -> None:

