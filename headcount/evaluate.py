@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import nn
 
 from headcount.failures import InputError
-from headcount.training_inputs import NETWORK, loaded, network_of
+from headcount.training_inputs import NETWORK, annotated_in, loaded, network_of
 from models.baselines import Mcnn
 from models.counter import Counter, default_device
 from models.evaluation import RADII, Evaluation, evaluate
@@ -97,7 +97,7 @@ def main(
     counter = Counter(changed(chosen, quantise, squash), default_device(), exact=not bfloat16)
     results: dict[str, dict[str, Any]] = {}
     for name, folder in folders.items():
-        items = pictures_of(folder, every)
+        items = annotated_in(folder)[::every]
         try:
             evaluation = evaluate(
                 counter,
@@ -129,21 +129,6 @@ def changed(weights: LoadedWeights, quantise: bool, squash: int | None) -> Loade
     return replace(
         weights, recipe=replace(weights.recipe, quantise=weights.recipe.quantise or quantise)
     )
-
-
-def pictures_of(folder: Path, every: int) -> list[Annotated]:
-    """Every so manieth annotated picture of a folder.
-
-    Raises:
-        InputError: it has none, or is damaged.
-    """
-    try:
-        items = read_folder(folder)[::every]
-    except DataError as error:
-        raise InputError(str(error)) from None
-    if not items:
-        raise InputError(f"{folder}: there are no pictures in images/")
-    return items
 
 
 def parts_of(data: Path) -> dict[str, Path]:
@@ -248,7 +233,7 @@ def print_regressor(folders: dict[str, Path], module: nn.Module, every: int, as_
     """The count errors of a network that gives a density alone."""
     results = {}
     for name, folder in folders.items():
-        items = pictures_of(folder, every)
+        items = annotated_in(folder)[::every]
         errors = density_errors(module.eval(), items)
         true = [len(item.heads) for item in items]
         found = count_errors((errors + np.array(true)).tolist(), true)

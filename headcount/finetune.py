@@ -18,6 +18,7 @@ from headcount.training_inputs import (
     MinutesOption,
     RecipeOption,
     SeedOption,
+    annotated_in,
     console,
     crops_of,
     fit,
@@ -29,7 +30,7 @@ from models.layers import channels_last
 from models.training.averages import between
 from models.training.composites import composites
 from models.training.crops import decoded
-from models.training.data import Annotated, DataError, read_folder
+from models.training.data import Annotated
 from models.training.diffusion import diffusion_loss, finetuning_run
 from models.weights import load_weights, save_weights
 
@@ -112,12 +113,7 @@ def labelled_frames(folder: Path) -> list[Annotated]:
     Raises:
         InputError: the folder is not as it should be, or has no labelled frame.
     """
-    try:
-        frames = read_folder(folder)
-    except DataError as error:
-        raise InputError(str(error)) from None
-    if not frames:
-        raise InputError(f"{folder}: there are no pictures in images/")
+    frames = annotated_in(folder)
     if not any(len(frame.heads) for frame in frames):
         raise InputError(f"{folder}: no head is labelled in points.csv")
     return frames

@@ -18,6 +18,7 @@ from headcount.training_inputs import (
     Bfloat16Option,
     CropsOption,
     DataOption,
+    DataSets,
     MinutesOption,
     NetworkOption,
     OutOption,
@@ -147,7 +148,6 @@ def diffusion(
     seed: SeedOption = 0,
 ) -> None:
     """Stage 2: the diffusion on the conditioner's features, through the frozen decoder."""
-    from models.training.autoencoder import measure_latents
     from models.training.diffusion import diffusion_loss, diffusion_run, noise_loss
     from models.training.regressor import validation
 
@@ -156,21 +156,10 @@ def diffusion(
     sets = read_data_sets(data, recipe)
     sizes = network_of(network)
     module = channels_last(CrowdDiffusion(sizes))
-    if start is not None and Path(start).is_dir():
-        loaded(module, Path(start))
-    elif start is not None:
-        earlier = load_weights(start).network
-        if earlier.config != sizes:
-            raise InputError(f"--start {start}: these weights are not of the network in {network}")
-        module.load_state_dict(earlier.state_dict())
+    if start is not None:
+        begin_with(module, start)
     elif autoencoder_folder is not None:
-        loaded(module.autoencoder, autoencoder_folder)
-        if regressor_folder is not None:
-            loaded(module.conditioner, regressor_folder)
-        else:
-            from_imagenet(module.conditioner)
-        for_scale = [item for items in sets.train.values() for item in items[::LATENT_EVERY]]
-        measure_latents(module.autoencoder, for_scale)
+        begin_on(module, autoencoder_folder, regressor_folder, sets)
     else:
         raise typer.BadParameter("give --autoencoder, or --start")
     module.to(default_device())
@@ -186,6 +175,40 @@ def diffusion(
         squash=sizes.squash is not None,
         **crops_of(recipe, batch) | ({"crop": sizes.squash} if sizes.squash else {}),
     )
+
+
+def begin_with(module: CrowdDiffusion, start: str) -> None:
+    """Give a network the values of an earlier diffusion's run, or of weights by name or file.
+
+    Raises:
+        InputError: there are none, or they are of another network.
+    """
+    if Path(start).is_dir():
+        loaded(module, Path(start))
+        return
+    earlier = load_weights(start).network
+    if earlier.config != module.config:
+        raise InputError(f"--start {start}: these weights are not of the network in --network")
+    module.load_state_dict(earlier.state_dict())
+
+
+def begin_on(
+    module: CrowdDiffusion, autoencoder_folder: Path, regressor_folder: Path | None, sets: DataSets
+) -> None:
+    """Put an untrained denoiser on what the runs of stages 0 and 1 have learnt.
+
+    Raises:
+        InputError: a run has no weights for this network.
+    """
+    from models.training.autoencoder import measure_latents
+
+    loaded(module.autoencoder, autoencoder_folder)
+    if regressor_folder is not None:
+        loaded(module.conditioner, regressor_folder)
+    else:
+        from_imagenet(module.conditioner)
+    for_scale = [item for items in sets.train.values() for item in items[::LATENT_EVERY]]
+    measure_latents(module.autoencoder, for_scale)
 
 
 @app.command()

@@ -107,6 +107,21 @@ def _named_sets(data: Path, names: Sequence[str]) -> Iterator[tuple[str, list[An
             console.print(f"{data / name} is not there: training goes on without it")
 
 
+def annotated_in(folder: Path) -> list[Annotated]:
+    """The annotated pictures of one folder.
+
+    Raises:
+        InputError: it has none, or is damaged.
+    """
+    try:
+        items = read_folder(folder)
+    except DataError as error:
+        raise InputError(str(error)) from None
+    if not items:
+        raise InputError(f"{folder}: there are no pictures in images/")
+    return items
+
+
 def recipe_of(config: Path) -> dict[str, Any]:
     """The recipe in a YAML file.
 
