@@ -157,7 +157,7 @@ def diffusion(
     sizes = network_of(network)
     module = channels_last(CrowdDiffusion(sizes))
     if start is not None:
-        begin_with(module, start)
+        begin_with(module, start, network)
     elif autoencoder_folder is not None:
         begin_on(module, autoencoder_folder, regressor_folder, sets)
     else:
@@ -177,8 +177,11 @@ def diffusion(
     )
 
 
-def begin_with(module: CrowdDiffusion, start: str) -> None:
+def begin_with(module: CrowdDiffusion, start: str, sizes: Path) -> None:
     """Give a network the values of an earlier diffusion's run, or of weights by name or file.
+
+    Args:
+        sizes: the file of the network's sizes, to be named in errors.
 
     Raises:
         InputError: there are none, or they are of another network.
@@ -188,7 +191,7 @@ def begin_with(module: CrowdDiffusion, start: str) -> None:
         return
     earlier = load_weights(start).network
     if earlier.config != module.config:
-        raise InputError(f"--start {start}: these weights are not of the network in --network")
+        raise InputError(f"--start {start}: these weights are not of the network in {sizes}")
     module.load_state_dict(earlier.state_dict())
 
 

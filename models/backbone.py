@@ -45,7 +45,7 @@ LITE_2 = (
 class DepthwiseConv2d(nn.Module):
     """A convolution of each channel by itself; its kernels stay what ImageNet made of them.
 
-    They are one in fifteen of the weights, and on a CPU their gradients take longer than all other.
+    They are one in fifteen of the weights, but on a CPU their gradients take longer than the rest.
     """
 
     weight: Tensor
