@@ -177,11 +177,11 @@ def diffusion(
     )
 
 
-def begin_with(module: CrowdDiffusion, start: str, sizes: Path) -> None:
+def begin_with(module: CrowdDiffusion, start: str, network: Path) -> None:
     """Give a network the values of an earlier diffusion's run, or of weights by name or file.
 
     Args:
-        sizes: the file of the network's sizes, to be named in errors.
+        network: the file of the network's sizes, to be named in errors.
 
     Raises:
         InputError: there are none, or they are of another network.
@@ -191,7 +191,7 @@ def begin_with(module: CrowdDiffusion, start: str, sizes: Path) -> None:
         return
     earlier = load_weights(start).network
     if earlier.config != module.config:
-        raise InputError(f"--start {start}: these weights are not of the network in {sizes}")
+        raise InputError(f"--start {start}: these weights are not of the network in {network}")
     module.load_state_dict(earlier.state_dict())
 
 
