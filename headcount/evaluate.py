@@ -24,7 +24,7 @@ from models.interval import COVERAGE
 from models.metrics import CountErrors, count_errors
 from models.network import CrowdDiffusion
 from models.reading import ReadingSettings
-from models.training.data import Annotated, DataError, read_folder
+from models.training.data import Annotated, DataError
 from models.training.regressor import count_errors as density_errors
 from models.weights import UNCALIBRATED, LoadedWeights, Recipe, load_weights
 
@@ -38,6 +38,8 @@ ROWS = {
     "contours": "map: contours (the paper's reading)",
     "split": "map: contours split at maxima",
     "density": "plain regressor (control)",
+    "constant": "constant (training median)",
+    "best_constant": "constant (this set's own median)",
 }
 
 
@@ -93,26 +95,27 @@ def main(
         module = Mcnn() if mcnn else CrowdDiffusion(network_of(network)).conditioner
         print_regressor(folders, loaded(module, run_folder), every, as_json)
         return
+    sets = {name: annotated_in(folder)[::every] for name, folder in folders.items()}
+    constants = {name: constants_for(folder, sets[name]) for name, folder in folders.items()}
     chosen = load_weights(weights) if run_folder is None else of_run(run_folder, network)
     counter = Counter(changed(chosen, quantise, squash), default_device(), exact=not bfloat16)
     results: dict[str, dict[str, Any]] = {}
-    for name, folder in folders.items():
-        items = annotated_in(folder)[::every]
+    for name, items in sets.items():
+        title = name or data.resolve().name
         try:
             evaluation = evaluate(
                 counter,
-                track(items, f"{name or folder.name}", console=console, transient=True),
+                track(items, title, console=console, transient=True),
                 steps=steps,
                 samples=samples,
                 max_side=max_side,
                 spacing="leading" if leading else "trailing",
             )
-            constant = constant_predictor(folder, items)
         except DataError as error:
             raise InputError(str(error)) from None
-        results[name] = as_object(evaluation, constant)
+        results[name] = as_object(evaluation, constants[name])
         if not as_json:
-            print_table(name or folder.name, evaluation, constant)
+            print_table(title, evaluation, constants[name])
     if as_json:
         print_json(results)
 
@@ -145,18 +148,25 @@ def parts_of(data: Path) -> dict[str, Path]:
     return parts
 
 
-def constant_predictor(folder: Path, items: list[Annotated]) -> CountErrors | None:
-    """Errors of always saying the median of the training split beside a test split, if any."""
+def constants_for(folder: Path, items: list[Annotated]) -> dict[str, CountErrors]:
+    """Errors of always saying one number, by its name in `ROWS`.
+
+    It is the median of the training split, where one lies beside this test split, and the median
+    of the pictures themselves: no other number has a smaller MAE.
+
+    Raises:
+        InputError: there is a training split, and it is empty or damaged.
+    """
+    true = [len(item.heads) for item in items]
+    medians = {"best_constant": float(np.median(true))}
     training = folder.parent / "train_data"
-    if folder.name != "test_data" or not training.is_dir():
-        return None
-    median = float(np.median([len(item.heads) for item in read_folder(training)]))
-    return count_errors([median] * len(items), [len(item.heads) for item in items])
+    if folder.name == "test_data" and training.is_dir():
+        medians["constant"] = float(np.median([len(i.heads) for i in annotated_in(training)]))
+    return {name: count_errors([median] * len(true), true) for name, median in medians.items()}
 
 
-def as_object(evaluation: Evaluation, constant: CountErrors | None) -> dict[str, Any]:
+def as_object(evaluation: Evaluation, constants: dict[str, CountErrors]) -> dict[str, Any]:
     """The figures as the contract of ``evaluate --json`` names them."""
-    ways = {way: vars(errors) for way, errors in evaluation.ways.items()}
     return {
         **vars(evaluation.count),
         "game": {str(level): value for level, value in evaluation.game.items()},
@@ -173,21 +183,19 @@ def as_object(evaluation: Evaluation, constant: CountErrors | None) -> dict[str,
         "steps": evaluation.steps,
         "samples": evaluation.samples,
         "ms_per_frame": evaluation.ms_per_frame,
-        "ways": ways | ({"constant": vars(constant)} if constant else {}),
+        "ways": {way: vars(errors) for way, errors in (evaluation.ways | constants).items()},
     }
 
 
-def print_table(name: str, evaluation: Evaluation, constant: CountErrors | None) -> None:
+def print_table(name: str, evaluation: Evaluation, constants: dict[str, CountErrors]) -> None:
     """The figures for a person, on stdout."""
     table = Table(title=f"{name}: {evaluation.count.n} pictures, S = {evaluation.steps}")
     table.add_column("count by")
     for column in ("MAE", "RMSE", "NAE", "bias"):
         table.add_column(column, justify="right")
-    rows = {"reported count": evaluation.count}
-    rows |= {title: evaluation.ways[way] for way, title in ROWS.items()}
-    if constant:
-        rows["constant (training median)"] = constant
-    for title, errors in rows.items():
+    ways = evaluation.ways | constants
+    rows = {title: ways[way] for way, title in ROWS.items() if way in ways}
+    for title, errors in {"reported count": evaluation.count, **rows}.items():
         table.add_row(
             title,
             f"{errors.mae:.1f}",
