@@ -58,10 +58,12 @@ class Allowed:
             field = self.kind.model_fields.get(str(step))
             return Allowed.of(field.annotation, field.metadata) if field else None
         items = get_args(self.kind)
-        if get_origin(self.kind) is list:
+        if get_origin(self.kind) is list or (get_origin(self.kind) is tuple and ... in items):
             return Allowed.of(items[0])
         if get_origin(self.kind) is tuple and isinstance(step, int) and step < len(items):
             return Allowed.of(items[step])
+        if get_origin(self.kind) is dict:
+            return Allowed.of(items[1])
         return None
 
     def words(self, plural: bool = False) -> str:
@@ -90,11 +92,14 @@ class Allowed:
 
     def _sequence_words(self, plural: bool) -> str:
         items = get_args(self.kind)
-        if get_origin(self.kind) is tuple:
+        if get_origin(self.kind) is dict:
+            noun = "sections" if plural else "a section"
+            return f"{noun} of names and {Allowed.of(items[1]).words(plural=True)}"
+        if get_origin(self.kind) is tuple and ... not in items:
             noun = _COUNTS.get(len(items), f"group of {len(items)}")
             noun = f"{noun}s" if plural else f"a {noun}"
             return f"{noun} of {Allowed.of(items[0]).words(plural=True)}"
-        if get_origin(self.kind) is list:
+        if get_origin(self.kind) in (list, tuple):
             noun = "lists" if plural else "a list"
             return f"{noun} of {self._count()}{Allowed.of(items[0]).words(plural=True)}"
         return str(self.kind)

@@ -11,12 +11,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.redaction import redact
+from core.section_validation import Kind, validate
 from core.settings import Site, resolved
 from core.site_checks import check
-from core.site_validation import validate
 from core.strict_yaml import Document, Fault, Place, parse
 
 LARGEST_FILE = 1_000_000  # bytes
@@ -93,7 +92,7 @@ def site_of_text(text: str, path: Path, *, check_files: bool = False) -> LoadedS
     """
     document = parse(text, os.environ)
     _raise_faults(path, document, unreadable=True)
-    site, faults = validate(document)
+    site, faults = validate(document, Site)
     document.faults += _without_echoes(faults, list(check(document, path.parent, check_files)))
     _raise_faults(path, document)
     assert site is not None
@@ -106,15 +105,21 @@ def version_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def load_yaml(path: Path) -> Any:
-    """The plain data of a YAML file, read as strictly as a site file; ``${NAME}`` is left alone.
+def load_section(path: Path, kind: type[Kind]) -> Kind:
+    """The one section that a YAML file holds, read as strictly as a site file.
+
+    ``${NAME}`` is left alone.
 
     Raises:
         SiteFileError: with everything that is wrong.
     """
     document = parse(read_text(path))
+    _raise_faults(path, document, unreadable=True)
+    section, faults = validate(document, kind)
+    document.faults += faults
     _raise_faults(path, document)
-    return document.value
+    assert section is not None
+    return section
 
 
 def format_place(place: Place) -> str:

@@ -24,7 +24,7 @@ from models.interval import COVERAGE
 from models.metrics import CountErrors, count_errors
 from models.network import CrowdDiffusion
 from models.reading import ReadingSettings
-from models.training.data import Annotated, DataError
+from models.training.data import Annotated
 from models.training.regressor import count_errors as density_errors
 from models.weights import UNCALIBRATED, LoadedWeights, Recipe, load_weights
 
@@ -102,17 +102,14 @@ def main(
     results: dict[str, dict[str, Any]] = {}
     for name, items in sets.items():
         title = name or data.resolve().name
-        try:
-            evaluation = evaluate(
-                counter,
-                track(items, title, console=console, transient=True),
-                steps=steps,
-                samples=samples,
-                max_side=max_side,
-                spacing="leading" if leading else "trailing",
-            )
-        except DataError as error:
-            raise InputError(str(error)) from None
+        evaluation = evaluate(
+            counter,
+            track(items, title, console=console, transient=True),
+            steps=steps,
+            samples=samples,
+            max_side=max_side,
+            spacing="leading" if leading else "trailing",
+        )
         results[name] = as_object(evaluation, constants[name])
         if not as_json:
             print_table(title, evaluation, constants[name])
@@ -128,7 +125,8 @@ def print_json(results: dict[str, dict[str, Any]]) -> None:
 def changed(weights: LoadedWeights, quantise: bool, squash: int | None) -> LoadedWeights:
     """The weights with what an ablation changes."""
     if squash is not None:
-        weights.network.config = replace(weights.network.config, squash=squash)
+        config = weights.network.config
+        weights.network.config = config.model_copy(update={"squash": squash})
     return replace(
         weights, recipe=replace(weights.recipe, quantise=weights.recipe.quantise or quantise)
     )
@@ -155,7 +153,8 @@ def constants_for(folder: Path, items: list[Annotated]) -> dict[str, CountErrors
     of the pictures themselves: no other number has a smaller MAE.
 
     Raises:
-        InputError: there is a training split, and it is empty or damaged.
+        InputError: there is a training split, and it is empty.
+        models.training.data.DataError: it is damaged.
     """
     true = [len(item.heads) for item in items]
     medians = {"best_constant": float(np.median(true))}

@@ -39,13 +39,16 @@ def _is_input_error(error: Exception) -> bool:
     known = {
         "AccountError",
         "BrokerError",
+        "DataError",
         "HistoryError",
         "InputError",
+        "PackError",
         "PasswordError",
         "PictureError",
         "PortTakenError",
         "SiteFileError",
         "SourceError",
+        "TrainingError",
         "WeightsError",
     }
     return bool(names & known)

@@ -20,11 +20,10 @@ from headcount.training_inputs import (
     SeedOption,
     annotated_in,
     console,
-    crops_of,
     fit,
     read_data_sets,
-    recipe_of,
 )
+from headcount.training_recipe import recipe_of
 from models.counter import default_device
 from models.layers import channels_last
 from models.training.averages import between
@@ -91,11 +90,11 @@ def finetune(
             run,
             diffusion_loss,
             sets,
+            recipe,
             seed=seed,
             resume=False,
             scales={"camera": CAMERA_SCALES},
             made={"camera": made},
-            **crops_of(recipe),
         )
     network.load_state_dict(between(before, run.ema.state_dict(), KEPT))
     digest = save_weights(network.eval(), start.recipe, out)

@@ -26,14 +26,13 @@ from headcount.training_inputs import (
     ResumeOption,
     SeedOption,
     console,
-    crops_of,
     fit,
     from_imagenet,
     loaded,
     network_of,
     read_data_sets,
-    recipe_of,
 )
+from headcount.training_recipe import TrainingRecipe, recipe_of
 from models.counter import default_device
 from models.layers import channels_last
 from models.network import CrowdDiffusion
@@ -64,16 +63,17 @@ def autoencoder(
     torch.manual_seed(seed)
     sizes = network_of(network)
     recipe = recipe_of(config)
-    shares = {n: s for n, s in recipe["shares"].items() if "shanghaitech" in n}
-    sets = read_data_sets(data, recipe | {"shares": shares})
+    shares = {n: s for n, s in recipe.shares.items() if "shanghaitech" in n} or recipe.shares
+    sets = read_data_sets(data, recipe.changed(shares=shares))
     module = CrowdDiffusion(sizes).autoencoder
     run = autoencoder_run(module, out, minutes, sets.validation)
     fit(
         run,
         autoencoder_loss,
         sets,
-        crop=sizes.squash or AUTOENCODER_CROP,
-        batch=AUTOENCODER_BATCH,
+        TrainingRecipe(
+            crop=sizes.squash or AUTOENCODER_CROP, batch=AUTOENCODER_BATCH, shares=shares
+        ),
         seed=seed,
         resume=resume,
         crops=crops,
@@ -102,7 +102,7 @@ def regressor(
     from models.training.regressor import regressor_loss, regressor_run, validation
 
     torch.manual_seed(seed)
-    recipe = recipe_of(config)
+    recipe = recipe_of(config).changed(batch=batch)
     sets = read_data_sets(data, recipe)
     conditioner = CrowdDiffusion(network_of(network)).conditioner
     module = channels_last(Mcnn() if mcnn else from_imagenet(conditioner)).to(default_device())
@@ -111,11 +111,11 @@ def regressor(
         run,
         regressor_loss,
         sets,
+        recipe,
         seed=seed,
         resume=resume,
         crops=crops,
         bfloat16=bfloat16,
-        **crops_of(recipe, batch),
     )
 
 
@@ -152,9 +152,9 @@ def diffusion(
     from models.training.regressor import validation
 
     torch.manual_seed(seed)
-    recipe = recipe_of(config)
-    sets = read_data_sets(data, recipe)
     sizes = network_of(network)
+    recipe = recipe_of(config).changed(batch=batch, crop=sizes.squash)
+    sets = read_data_sets(data, recipe)
     module = channels_last(CrowdDiffusion(sizes))
     if start is not None:
         begin_with(module, start, network)
@@ -168,12 +168,12 @@ def diffusion(
         run,
         noise_loss if sizes.prediction == "epsilon" else diffusion_loss,
         sets,
+        recipe,
         seed=seed,
         resume=resume,
         crops=crops,
         bfloat16=bfloat16,
         squash=sizes.squash is not None,
-        **crops_of(recipe, batch) | ({"crop": sizes.squash} if sizes.squash else {}),
     )
 
 
@@ -254,15 +254,12 @@ def pack(
     config: RecipeOption = RECIPE,
 ) -> None:
     """One compact file of all training pictures and points; `--data FILE` trains from it."""
-    from models.training.pack import PackError, write_pack
+    from models.training.pack import write_pack
 
     # Whole: what is incomplete in it is left out where it is read.
-    sets = read_data_sets(data, {"shares": recipe_of(config)["shares"]})
+    sets = read_data_sets(data, recipe_of(config).changed(cut_above_heads=(), incomplete={}))
     together = {name: [*sets.train[name], *sets.validation[name]] for name in sets.train}
-    try:
-        written = write_pack(together, out, size_in_bytes(limit))
-    except PackError as error:
-        raise InputError(str(error)) from None
+    written = write_pack(together, out, size_in_bytes(limit))
     console.print(
         f"{out}: {written.pictures} pictures, {out.stat().st_size / 1e6:.1f} MB, longest side "
         f"{written.side} pixels, WebP quality {written.quality}",

@@ -17,14 +17,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from core.site_file import SiteFileError, load_yaml
+from core.site_file import load_section
 from headcount.failures import InputError
+from headcount.training_recipe import TrainingRecipe
 from models.conditioner import PIXEL_DEVIATION, PIXEL_MEAN, Conditioner
 from models.network import NetworkConfig
 from models.training.averages import mean_weights
 from models.training.crops import BatchStream, CropSource, Example, decoded
-from models.training.data import Annotated, DataError, cut_above_heads, read_folder, split
-from models.training.pack import PackError, read_pack
+from models.training.data import Annotated, cut_above_heads, read_folder, split
+from models.training.pack import read_pack
 from models.training.run import TrainingRun
 from scenes.training import training_picture
 
@@ -52,7 +53,6 @@ NetworkOption = Argument[Path, typer.Option("--network", help="Sizes of the netw
 SeedOption = Argument[int, typer.Option("--seed", help="Of weights and crops.")]
 RECIPE = CONFIGS / "training" / "tiny.yaml"
 NETWORK = CONFIGS / "models" / "tiny.yaml"
-RECIPE_KEYS = {"batch", "crop", "shares", "native", "damaged", "cut_above_heads", "incomplete"}
 SCENES, SCENE_SIDE = 320, 448  # rendered pictures and their side in pixels
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -67,31 +67,30 @@ class DataSets:
     shares: Mapping[str, float]
 
 
-def read_data_sets(data: Path, recipe: Mapping[str, Any]) -> DataSets:
+def read_data_sets(data: Path, recipe: TrainingRecipe) -> DataSets:
     """Reads the recipe's data sets; one that is not there is left out and said so.
 
     Raises:
-        InputError: none is there, or one is damaged.
+        InputError: none is there.
+        models.training.data.DataError: one is damaged.
+        models.training.pack.PackError: the file is no pack.
     """
-    train, validation, shares = {}, {}, recipe["shares"]
-    try:
-        for name, items in _named_sets(data, [name for name in shares if name != "scenes"]):
-            # Split first, so that a picture is on the same side whatever else is left out.
-            parts = [_annotated(name, part, recipe) for part in split(items)]
-            train[name], validation[name] = parts
-    except (DataError, PackError) as error:
-        raise InputError(str(error)) from None
+    train, validation = {}, {}
+    names = [name for name in recipe.shares if name != "scenes"]
+    for name, items in _named_sets(data, names):
+        # Split first, so that a picture is on the same side whatever else is left out.
+        parts = [_annotated(name, part, recipe) for part in split(items)]
+        train[name], validation[name] = parts
     if not train:
-        expected = ", ".join(name for name in shares if name != "scenes")
-        raise InputError(f"{data}: holds none of the recipe's data sets ({expected})")
-    return DataSets(train, validation, shares)
+        raise InputError(f"{data}: holds none of the recipe's data sets ({', '.join(names)})")
+    return DataSets(train, validation, recipe.shares)
 
 
-def _annotated(name: str, items: Sequence[Annotated], recipe: Mapping[str, Any]) -> list[Annotated]:
+def _annotated(name: str, items: Sequence[Annotated], recipe: TrainingRecipe) -> list[Annotated]:
     """The pictures of a data set, or the parts of them, whose people are annotated."""
-    incomplete = set(recipe.get("incomplete", {}).get(name, ()))
+    incomplete = set(recipe.incomplete.get(name, ()))
     complete = [item for item in items if item.path.stem not in incomplete]
-    cut = name in recipe.get("cut_above_heads", ())
+    cut = name in recipe.cut_above_heads
     return [cut_above_heads(item) for item in complete] if cut else complete
 
 
@@ -111,60 +110,22 @@ def annotated_in(folder: Path) -> list[Annotated]:
     """The annotated pictures of one folder.
 
     Raises:
-        InputError: it has none, or is damaged.
+        InputError: it has none.
+        models.training.data.DataError: it is damaged.
     """
-    try:
-        items = read_folder(folder)
-    except DataError as error:
-        raise InputError(str(error)) from None
+    items = read_folder(folder)
     if not items:
         raise InputError(f"{folder}: there are no pictures in images/")
     return items
-
-
-def recipe_of(config: Path) -> dict[str, Any]:
-    """The recipe in a YAML file.
-
-    Raises:
-        InputError: it is unreadable, lacks a key or has an unknown one.
-    """
-    try:
-        recipe = load_yaml(config)
-    except SiteFileError as error:
-        raise InputError(str(error)) from None
-    keys = set(recipe or {})
-    if missing := {"batch", "crop", "shares"} - keys:
-        raise InputError(f"{config}: the keys {', '.join(sorted(missing))} are missing")
-    if unknown := keys - RECIPE_KEYS:
-        allowed = ", ".join(sorted(RECIPE_KEYS))
-        raise InputError(f"{config}: unknown key {min(unknown)}; allowed are {allowed}")
-    for key in ("cut_above_heads", "incomplete"):
-        if unknown := set(recipe.get(key, ())) - set(recipe["shares"]):
-            raise InputError(f"{config}: {key} names {min(unknown)}, which has no share")
-    return dict(recipe)
-
-
-def crops_of(recipe: Mapping[str, Any], batch: int | None = None) -> dict[str, Any]:
-    """What `fit` needs of a recipe: the crops' size, number and, where it says, condition.
-
-    Args:
-        batch: crops a step, where it is not the recipe's.
-    """
-    keys = ("crop", "batch", "native", "damaged")
-    crops = {key: recipe[key] for key in keys if key in recipe}
-    return crops | ({} if batch is None else {"batch": batch})
 
 
 def network_of(config: Path) -> NetworkConfig:
     """The network's sizes in a YAML file.
 
     Raises:
-        InputError: it is unreadable or has an unknown key.
+        core.site_file.SiteFileError: with everything that is wrong.
     """
-    try:
-        return NetworkConfig.from_mapping(load_yaml(config))
-    except (SiteFileError, TypeError) as error:
-        raise InputError(f"{config}: {error}") from None
+    return load_section(config, NetworkConfig)
 
 
 def loaded(module: Module, *runs: Path) -> Module:
@@ -219,15 +180,12 @@ def fit(
     run: TrainingRun,
     loss: Callable[..., Any],
     sets: DataSets,
+    recipe: TrainingRecipe,
     *,
-    crop: int,
-    batch: int,
     seed: int,
     resume: bool,
     squash: bool = False,
     scales: Mapping[str, tuple[float, float]] | None = None,
-    native: float = 0.0,
-    damaged: float = 1.0,
     crops: int | None = None,
     bfloat16: bool = False,
     made: Mapping[str, Sequence[Example]] | None = None,
@@ -235,6 +193,7 @@ def fit(
     """Trains until the budget is used; prints how it goes.
 
     Args:
+        sets: with the shares that count, whatever the recipe's.
         made: pictures beside those of the data sets, by data set.
     """
     run.crops, run.bfloat16 = crops, bfloat16
@@ -249,14 +208,14 @@ def fit(
     source = CropSource(
         examples,
         sets.shares,
-        crop,
+        recipe.crop,
         squash=squash,
         scales=scales,
-        native=native,
-        damaged=damaged,
+        native=recipe.native,
+        damaged=recipe.damaged,
     )
     # A resumed run sees new crops, not the first ones again.
-    batches = BatchStream(source, batch, seed + run.progress.step)
+    batches = BatchStream(source, recipe.batch, seed + run.progress.step)
     try:
         run.fit(batches, loss)
         share = batches.waited_s / max(run.progress.seconds, 1e-9)

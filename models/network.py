@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from models.autoencoder import FACTOR, CrowdMapAutoencoder
@@ -16,40 +15,32 @@ from models.conditioner import Conditioner, normalise
 from models.denoiser import Denoiser
 from models.diffusion import Schedule, T, fixed_noise, predicted_z_0, sample_ddim
 
+Size = Annotated[int, Field(ge=1)]
 
-@dataclass(frozen=True)
-class NetworkConfig:
+
+class NetworkConfig(BaseModel):
     """Sizes of the network; a YAML of ``configs/models`` holds them."""
 
-    zeta_channels: int = 32
-    conditioner_widths: tuple[int, int, int, int] = (16, 32, 64, 104)
-    conditioner_blocks: tuple[int, int] = (1, 3)
-    conditioner_dilations: tuple[int, ...] = (1, 2, 4, 2)
-    context_width: int | None = None  # channels of the pyramid on a backbone; None is without
-    latent_channels: int = 4
-    codes: int = 1024  # of the codebook; 0 regularises the latent by KL instead of VQ
-    autoencoder_width: int = 64
-    denoiser_widths: tuple[int, int, int] = (32, 40, 48)
-    latent_scale: float = 0.3  # b: the diffusion works on unit-variance latents times b
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    zeta_channels: Size = 32
+    conditioner_widths: tuple[Size, Size, Size, Size] = (16, 32, 64, 104)
+    conditioner_blocks: tuple[Size, Size] = (1, 3)
+    conditioner_dilations: tuple[Size, ...] = (1, 2, 4, 2)
+    context_width: Size | None = None  # channels of the pyramid on a backbone; None is without
+    latent_channels: Size = 4
+    codes: Annotated[int, Field(ge=0)] = 1024  # of the codebook; 0 regularises by KL instead of VQ
+    autoencoder_width: Size = 64
+    denoiser_widths: tuple[Size, Size, Size] = (32, 40, 48)
+    # b: the diffusion works on unit-variance latents times b
+    latent_scale: Annotated[float, Field(gt=0)] = 0.3
     schedule: Literal["cosine", "linear"] = "cosine"
     # The paper's own choices, for its rows in the tables (configs/models/paper.yaml).
     prediction: Literal["z_0", "epsilon"] = "z_0"
     conditioning: Literal["concatenation", "cross-attention"] = "concatenation"
     density_in_condition: bool = True  # the regression's cells beside zeta
-    map_channels: int = 1  # the paper's maps are pictures of three channels
-    squash: int | None = None  # side to which every picture is squeezed, pixels; None is native
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """The configuration in a YAML's mapping; lists become tuples.
-
-        Raises:
-            TypeError: a key is unknown.
-        """
-        plain: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
-        return cls(**plain)
+    map_channels: Size = 1  # the paper's maps are pictures of three channels
+    squash: Size | None = None  # side to which every picture is squeezed, pixels; None is native
 
 
 class Sampled(NamedTuple):

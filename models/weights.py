@@ -63,7 +63,7 @@ def load_weights(name: str | Path) -> LoadedWeights:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["headcount"])
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        network = CrowdDiffusion(NetworkConfig.from_mapping(header["network"]))
+        network = CrowdDiffusion(NetworkConfig.model_validate(header["network"]))
         network.load_state_dict(tensors)
         recipe = header["recipe"]
         return LoadedWeights(
@@ -90,7 +90,7 @@ def save_weights(network: CrowdDiffusion, recipe: Recipe, path: Path) -> str:
         for name, tensor in network.state_dict().items()
     }
     plain = {**asdict(recipe), "intervals": [i.to_json() for i in recipe.intervals]}
-    header = {"network": asdict(network.config), "recipe": plain}
+    header = {"network": network.config.model_dump(), "recipe": plain}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary, metadata={"headcount": json.dumps(header)})

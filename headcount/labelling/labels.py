@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import numpy as np
 from headcount.failures import InputError
 
 Point = tuple[float, float]  # x, y in pixels, the first pixel's centre at 0, as in points.csv
+
+_changing = threading.Lock()  # fast clicks run the page in several threads at once
 
 
 def take_frames(video: Path, images: Path, count: int) -> int:
@@ -59,3 +62,9 @@ def write_points(table: Path, points: Mapping[str, Sequence[Point]]) -> None:
         for name in sorted(points):
             writer.writerows((name, f"{x:.1f}", f"{y:.1f}") for x, y in points[name])
     temporary.replace(table)
+
+
+def set_points(table: Path, name: str, points: Sequence[Point]) -> None:
+    """Replaces one picture's heads, and keeps those of the others."""
+    with _changing:
+        write_points(table, {**read_points(table), name: points})

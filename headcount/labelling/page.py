@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from headcount.labelling.labels import Point, read_points, write_points
+from headcount.labelling.labels import Point, read_points, set_points
 from inference.decoding import decode_picture
 from models.counter import Counter
 from models.training.data import sorted_pictures
@@ -57,9 +57,9 @@ def main(folder: Path, weights: str) -> None:
         st.session_state.index = index + 1
         st.rerun()
     if suggest.button("Suggest heads", use_container_width=True):
-        save(table, labelled, path.name, suggested(path, weights))
+        save(table, path.name, suggested(path, weights))
     if clear.button("Clear", use_container_width=True):
-        save(table, labelled, path.name, [])
+        save(table, path.name, [])
     picture = decode_picture(path.read_bytes())
     encoded = base64.b64encode(path.read_bytes()).decode()
     version = f"{path.name}-{st.session_state.get('revision', 0)}"
@@ -78,13 +78,13 @@ def main(folder: Path, weights: str) -> None:
     clicked = result.get("points")
     if clicked and clicked["name"] == path.name and clicked["points"] != labelled.get(path.name):
         points = [(float(x), float(y)) for x, y in clicked["points"]]
-        write_points(table, {**labelled, path.name: points})
+        set_points(table, path.name, points)
     st.caption("Click a head to mark it, click a mark to take it away. Every click is saved.")
 
 
-def save(table: Path, labelled: dict[str, list[Point]], name: str, points: list[Point]) -> None:
+def save(table: Path, name: str, points: list[Point]) -> None:
     """Replaces a picture's heads and draws the picture anew."""
-    write_points(table, {**labelled, name: points})
+    set_points(table, name, points)
     st.session_state.revision = st.session_state.get("revision", 0) + 1
     st.rerun()
 

@@ -7,9 +7,10 @@ A data set is a folder with ``images/`` and either ``ground-truth/GT_IMG_n.mat``
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,32 +100,50 @@ def _shanghaitech(path: Path, folder: Path) -> Annotated:
     truth = folder / "ground-truth" / f"GT_{path.stem}.mat"
     if not truth.is_file():
         raise DataError(f"{truth}: missing, the annotation of {path.name}")
-    location = loadmat(truth)["image_info"][0, 0]["location"][0, 0]
+    try:
+        location = loadmat(truth)["image_info"][0, 0]["location"][0, 0]
+        heads = location.astype(np.float32).reshape(-1, 2)
+    except Exception as error:  # damaged MATLAB files raise what they like
+        raise DataError(
+            f"{truth}: not an annotation of ShanghaiTech, image_info with location ({error})"
+        ) from None
     # 1-based pixel indices: the centre of the first pixel is 1 there and 0.5 here.
-    return Annotated(path, location.astype(np.float32).reshape(-1, 2) - 0.5, None)
+    return Annotated(path, heads - 0.5, None)
 
 
 def _csv_folder(folder: Path) -> Iterator[Annotated]:
+    points_file = folder / "points.csv"
     rows: dict[str, list[list[float]]] = defaultdict(list)
-    sized = False
-    with (folder / "points.csv").open(newline="") as file:
-        reader = csv.DictReader(file)
-        columns = set(reader.fieldnames or ())
-        if not {"file", "x", "y"} <= columns:
-            raise DataError(f"{folder / 'points.csv'}: columns file, x, y are expected")
-        sized = {"w", "h"} <= columns
-        for number, row in enumerate(reader, start=2):
-            try:
-                size = (float(row["w"]) * float(row["h"])) ** 0.5 if sized else 0.0
-                rows[row["file"]].append([float(row["x"]) + 0.5, float(row["y"]) + 0.5, size])
-            except ValueError:
-                raise DataError(
-                    f"{folder / 'points.csv'}:{number}: x and y must be numbers, in pixels"
-                ) from None
+    try:
+        with points_file.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = set(reader.fieldnames or ())
+            if not {"file", "x", "y"} <= columns:
+                raise DataError(f"{points_file}: columns file, x, y are expected")
+            sized = {"w", "h"} <= columns
+            for row in reader:
+                x, y, w, h = _numbers(row, sized, f"{points_file}:{reader.line_num}")
+                rows[row["file"]].append([x + 0.5, y + 0.5, (w * h) ** 0.5])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{points_file}: not a CSV file in UTF-8 ({error})") from None
     pictures = sorted_pictures(folder / "images")
     unknown = set(rows) - {path.name for path in pictures}
     if unknown:
-        raise DataError(f"{folder / 'points.csv'}: names {min(unknown)}, not in images/")
+        raise DataError(f"{points_file}: names {min(unknown)}, not in images/")
     for path in pictures:
         points = np.array(rows.get(path.name, []), np.float32).reshape(-1, 3)
         yield Annotated(path, points[:, :2], points[:, 2] if sized else None)
+
+
+def _numbers(row: Mapping[str, str], sized: bool, place: str) -> tuple[float, float, float, float]:
+    """x, y, w, h of a row in pixels; w and h are 0 in a file without sizes."""
+    names = ("x", "y", "w", "h") if sized else ("x", "y")
+    values = {"w": 0.0, "h": 0.0}
+    for name in names:
+        try:
+            values[name] = float(row[name])
+        except (TypeError, ValueError):
+            values[name] = math.nan
+        if not math.isfinite(values[name]) or (name in "wh" and values[name] < 0):
+            raise DataError(f"{place}: {name} is {row[name]!r}; a number of pixels is expected")
+    return values["x"], values["y"], values["w"], values["h"]

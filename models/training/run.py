@@ -32,6 +32,10 @@ WARM_UP_STEPS = 200
 OUTLIER = 10.0  # times the usual norm, to which a gradient is shortened at most
 
 
+class TrainingError(RuntimeError):
+    """A run cannot go on; the text says where, why and what may help."""
+
+
 @dataclass
 class Progress:
     """How far a run has come; travels in the checkpoint."""
@@ -91,7 +95,11 @@ class TrainingRun:
         folder.mkdir(parents=True, exist_ok=True)
 
     def fit(self, batches: Iterable[Batch], loss_of: Loss) -> Progress:
-        """Trains until the budget is used, writing checkpoints, and validates at the end."""
+        """Trains until the budget is used, writing checkpoints, and validates at the end.
+
+        Raises:
+            TrainingError: the loss is no number.
+        """
         started = time.monotonic() - self.progress.seconds
         last_saved = last_logged = time.monotonic()
         averages: dict[str, float] = {}
@@ -99,7 +107,7 @@ class TrainingRun:
         with Replicas(self.module, self.parts, bfloat16=self.bfloat16) as replicas:
             for batch in batches:
                 self._set_rates()
-                figures = replicas.backward(batch, loss_of)
+                figures = self._backward(replicas, batch, loss_of)
                 self._shorten_outliers()
                 self.optimiser.step()
                 self._update_ema()
@@ -154,6 +162,14 @@ class TrainingRun:
                 tensors[f"first_moment.{index}"] = state["exp_avg"]
                 tensors[f"second_moment.{index}"] = state["exp_avg_sq"]
         _write(tensors, self.folder / "checkpoint.safetensors", asdict(self.progress))
+
+    def _backward(self, replicas: Replicas, batch: Batch, loss_of: Loss) -> dict[str, float]:
+        try:
+            return replicas.backward(batch, loss_of)
+        except FloatingPointError as error:
+            raise TrainingError(
+                f"{self.folder}: {error} at step {self.progress.step + 1}; train with lower rates"
+            ) from None
 
     def _validate(self) -> None:
         started = time.monotonic()

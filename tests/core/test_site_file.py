@@ -2,12 +2,15 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import Field
 
-from core.site_file import Problem, SiteFileError, load_site, load_yaml
+from core.sections import Section
+from core.site_file import Problem, SiteFileError, load_section, load_site
 
 EXAMPLE = """\
 site: {name: Central Station, timezone: Asia/Seoul}
@@ -266,13 +269,40 @@ def test_no_problem_shows_a_password_or_a_variables_value(folder: Path, line: st
     assert "hunter2" not in "\n".join(map(str, found))
 
 
+class Sizes(Section):
+    channels: tuple[Annotated[int, Field(ge=1)], ...] = (8,)
+    name: str = ""
+    shares: dict[str, Annotated[float, Field(gt=0)]] = {}  # noqa: RUF012 - never written to
+    pair: tuple[int, int] = (1, 2)
+
+
 def test_other_files_are_read_as_strictly_but_keep_variables(folder: Path) -> None:
     path = folder / "tiny.yaml"
-    path.write_text("channels: [32, 64]\nname: ${NAME}\nbackend: off\n")
-    assert load_yaml(path) == {"channels": [32, 64], "name": "${NAME}", "backend": "off"}
-    path.write_text("a: 1\na: 2\n")
-    with pytest.raises(SiteFileError, match=r"tiny\.yaml:2: a: the key is given twice"):
-        load_yaml(path)
+    path.write_text("channels: [32, 64]\nname: ${NAME}\nshares: {a/b: 1}\n")
+    sizes = load_section(path, Sizes)
+    assert sizes == Sizes(channels=(32, 64), name="${NAME}", shares={"a/b": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name: a\nname: b\n", "tiny.yaml:2: name: the key is given twice"),
+        ("", "tiny.yaml:1: the file is empty"),
+        ("- 1\n", "the file must be a section with the keys channels, name, shares, pair; found"),
+        ("chanels: [1]\n", "chanels: unknown key; did you mean channels? allowed are channels, "),
+        ("name: x\nchannels: [1, 0]\n", "tiny.yaml:2: channels[1]: found 0; allowed is a whole "),
+        ("channels: 3\n", "channels: found 3; allowed is a list of whole numbers, 1 or more"),
+        ("shares: {a: 0}\n", "shares.a: found 0; allowed is a number, above 0"),
+        ("shares: 1\n", "shares: found 1; allowed is a section of names and numbers, above 0"),
+        ("pair: [1]\n", "pair: found a list of 1; allowed is a pair of whole numbers"),
+    ],
+)
+def test_faults_of_other_files_are_said_the_same_way(folder, text, expected) -> None:
+    path = folder / "tiny.yaml"
+    path.write_text(text)
+    with pytest.raises(SiteFileError) as caught:
+        load_section(path, Sizes)
+    assert expected in str(caught.value)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import pytest
 from playwright.sync_api import Error, Page
 
 from headcount.failures import InputError
-from headcount.labelling.labels import read_points, take_frames, write_points
+from headcount.labelling.labels import read_points, set_points, take_frames, write_points
 from headcount.ports import free_port
 from models.weights import load_weights
 from scenes.scene import Scene
@@ -40,6 +41,14 @@ def test_points_survive_their_file(tmp_path):
     write_points(tmp_path / "points.csv", points)
     assert read_points(tmp_path / "points.csv") == points
     assert read_points(tmp_path / "nothing.csv") == {}
+
+
+def test_clicks_in_several_threads_lose_no_picture_s_heads(tmp_path):
+    table = tmp_path / "points.csv"
+    names = [f"{number}.jpg" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: set_points(table, name, [(1.0, 2.0)]), names))
+    assert read_points(table) == {name: [(1.0, 2.0)] for name in names}
 
 
 def test_frames_are_taken_evenly(tmp_path):

@@ -11,32 +11,40 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from core.site_file import SiteFileError
 from headcount.failures import InputError
-from headcount.training_inputs import RECIPE, crops_of, loaded, read_data_sets, recipe_of
+from headcount.training_inputs import RECIPE, loaded, read_data_sets
+from headcount.training_recipe import TrainingRecipe, recipe_of
 
 
 def test_the_shipped_recipe_is_read():
-    crops = crops_of(recipe_of(RECIPE))
-    assert crops["crop"] == 384
-    assert 0 < crops["native"] < 1
-    assert 0 < crops["damaged"] < 1
+    recipe = recipe_of(RECIPE)
+    assert recipe.crop == 384
+    assert 0 < recipe.native < 1
+    assert recipe.changed(crop=None, batch=2) == recipe.model_copy(update={"batch": 2})
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("batch: 8\nshares: {}\n", "crop are missing"),
-        ("batch: 8\ncrop: 256\nshares: {}\nnatve: 1\n", "unknown key natve; allowed are batch"),
+        (
+            "batch: 8\nshares: {a: 1}\n",
+            "1: crop: is missing; allowed is a whole number, 32 or more",
+        ),
+        ("batch: 8\ncrop: 256\nshares: {a: 1}\nnatve: 1\n", "4: natve: unknown key; did you mean"),
+        ("batch: 8\ncrop: 100\nshares: {a: 1}\n", "2: crop: crop must be a multiple of 32"),
+        ("batch: 8\ncrop: 256\nshares: {}\n", "3: shares: shares must name at least one"),
+        ("batch: 0\ncrop: 256\nshares: {a: 1}\n", "1: batch: found 0; allowed is a whole number"),
         (
             "batch: 8\ncrop: 256\nshares: {stop: 1}\ncut_above_heads: [stopp]\n",
-            "cut_above_heads names stopp, which has no share",
+            "4: cut_above_heads: cut_above_heads names stopp, which has no share",
         ),
     ],
 )
 def test_a_wrong_recipe_is_refused(tmp_path, text, message):
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(SiteFileError, match=message):
         recipe_of(path)
 
 
@@ -49,10 +57,10 @@ def test_what_is_not_annotated_is_left_out(tmp_path):
         cv2.imwrite(str(images / f"{number}.png"), picture)
     rows = [f"{number}.png,5,{30 + number}" for number in range(19)]
     (tmp_path / "stop" / "points.csv").write_text("\n".join(["file,x,y", *rows]))
-    recipe = {"shares": {"stop": 1.0}}
+    recipe = TrainingRecipe(batch=8, crop=64, shares={"stop": 1.0})
     whole = read_data_sets(tmp_path, recipe)
-    cleaning = {"cut_above_heads": ["stop"], "incomplete": {"stop": ["3", "19"]}}
-    cleaned = read_data_sets(tmp_path, recipe | cleaning)
+    cleaning = {"cut_above_heads": ("stop",), "incomplete": {"stop": ("3", "19")}}
+    cleaned = read_data_sets(tmp_path, recipe.changed(**cleaning))
     assert [item.path.stem for item in whole.validation["stop"]] == ["18", "19"]
     assert [item.path.stem for item in cleaned.validation["stop"]] == ["18"]
     names = [item.path.stem for item in cleaned.train["stop"]]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from core.site_file import load_yaml
+from core.site_file import load_section
 from models.autoencoder import CrowdMapAutoencoder, gaussian_sample
 from models.conditioner import Conditioner, normalise
 from models.denoiser import CrossAttention
@@ -82,8 +82,8 @@ def test_the_divergence_is_that_of_the_distributions():
 
 
 def test_an_unknown_size_of_the_network_is_refused():
-    with pytest.raises(TypeError, match="colour"):
-        NetworkConfig.from_mapping({"colour": 3})
+    with pytest.raises(ValueError, match="colour"):
+        NetworkConfig.model_validate({"colour": 3})
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_frames_are_padded_to_whole_strides():
 def configured(name: str) -> CrowdDiffusion:
     torch.manual_seed(0)
     path = Path(__file__).parents[2] / "configs" / "models" / f"{name}.yaml"
-    return CrowdDiffusion(NetworkConfig.from_mapping(load_yaml(path)))
+    return CrowdDiffusion(load_section(path, NetworkConfig))
 
 
 @pytest.mark.parametrize("name", ["paper", "paper-cross-attention", "tiny-cross-attention"])

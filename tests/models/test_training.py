@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from scipy.io import savemat
 
 from models.conditioner import Conditioner
 from models.network import CrowdDiffusion, NetworkConfig
@@ -18,7 +19,7 @@ from models.training.data import DataError, read_folder, split
 from models.training.diffusion import diffusion_loss
 from models.training.regressor import density_loss, regressor_loss
 from models.training.replicas import Replicas
-from models.training.run import TrainingRun
+from models.training.run import TrainingError, TrainingRun
 from scenes.training import training_picture
 
 QUIET = Console(quiet=True)
@@ -197,7 +198,7 @@ def test_a_gradient_far_beyond_the_usual_is_shortened(tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path, source):
     run = make_run(tmp_path)
     batches = BatchStream(source, 2, seed=0)
-    with pytest.raises(FloatingPointError, match="nan"):
+    with pytest.raises(TrainingError, match="the loss is nan at step 1; train with lower rates"):
         run.fit(batches, lambda module, batch: (torch.tensor(float("nan")), {}))
     batches.close()
 
@@ -230,13 +231,28 @@ def test_folders_are_read_by_number_and_split(annotated):
     ("table", "message"),
     [
         ("file,x\n", "columns file, x, y"),
-        ("file,x,y\n2.png,left,6\n", r"points\.csv:2: x and y must be numbers"),
+        ("file,x,y\n2.png,left,6\n", r"points\.csv:2: x is 'left'; a number of pixels is expected"),
+        ("file,x,y\n2.png,1,inf\n", r"points\.csv:2: y is 'inf'; a number"),
+        ("file,x,y\n2.png,1,2\n2.png,1\n", r"points\.csv:3: y is None; a number"),
+        ("file,x,y,w,h\n2.png,1,2,-3,4\n", r"points\.csv:2: w is '-3'; a number"),
+        ("file,x,y\n\udcff\n", r"points\.csv: not a CSV file in UTF-8"),
         ("file,x,y\n3.png,1,6\n", "3.png, not in images"),
     ],
 )
 def test_wrong_tables_are_named(annotated, table, message):
-    (annotated / "points.csv").write_text(table)
+    (annotated / "points.csv").write_text(table, errors="surrogateescape")
     with pytest.raises(DataError, match=message):
+        read_folder(annotated)
+
+
+@pytest.mark.parametrize("content", [{"x": 1}, {"image_info": {"location": "none"}}, None])
+def test_a_damaged_annotation_of_shanghaitech_is_named(annotated, content):
+    truth = annotated / "ground-truth"
+    truth.mkdir()
+    for picture in (annotated / "images").iterdir():
+        path = truth / f"GT_{picture.stem}.mat"
+        savemat(path, content) if content else path.write_bytes(b"MATLAB")
+    with pytest.raises(DataError, match=r"GT_\d+\.mat: not an annotation of ShanghaiTech"):
         read_folder(annotated)
 
 
