@@ -115,6 +115,11 @@ def labelled_frames(folder: Path) -> list[Annotated]:
     frames = annotated_in(folder)
     if not any(len(frame.heads) for frame in frames):
         raise InputError(f"{folder}: no head is labelled in points.csv")
+    if empty := sum(not len(frame.heads) for frame in frames):
+        console.print(
+            f"{empty} of {len(frames)} pictures have no head in points.csv: they are taken as "
+            "empty. If people are in them, label them or take them out of images/."
+        )
     return frames
 
 
@@ -150,6 +155,7 @@ def label(
         f"--server.port={port}",
         "--server.headless=true",
         "--browser.gatherUsageStats=false",
+        "--client.toolbarMode=minimal",
         "--",
         str(folder),
         weights,

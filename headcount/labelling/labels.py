@@ -64,7 +64,8 @@ def write_points(table: Path, points: Mapping[str, Sequence[Point]]) -> None:
     temporary.replace(table)
 
 
-def set_points(table: Path, name: str, points: Sequence[Point]) -> None:
-    """Replaces one picture's heads, and keeps those of the others."""
+def set_points(table: Path, name: str, points: Sequence[Point]) -> dict[str, list[Point]]:
+    """Replaces one picture's heads and keeps those of the others; returns all."""
     with _changing:
         write_points(table, {**read_points(table), name: points})
+        return read_points(table)

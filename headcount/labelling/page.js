@@ -6,7 +6,7 @@ const RADIUS = 12; // screen pixels within which a click means the head that is 
 const clicked = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
-  parentElement.replaceChildren();
+  parentElement.querySelector(".stage")?.remove(); // the style sheet beside it stays
   const stage = document.createElement("div");
   stage.className = "stage";
   const picture = document.createElement("img");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
 import sys
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def suggested(path: Path, weights: str) -> list[Point]:
 def main(folder: Path, weights: str) -> None:
     """One picture at a time; every click is saved."""
     st.set_page_config(page_title="Headcount: label heads", layout="wide")
+    st.html("<style>[data-testid=stMainBlockContainer] { padding-top: 1rem; }</style>")
     pictures = sorted_pictures(folder / "images")
     table = folder / "points.csv"
     labelled = read_points(table)
@@ -46,9 +48,7 @@ def main(folder: Path, weights: str) -> None:
     st.session_state.setdefault("index", 0)
     index = min(st.session_state.index, len(pictures) - 1)
     path = pictures[index]
-    st.subheader(f"{path.name}: {len(labelled.get(path.name, []))} heads")
-    done = sum(1 for picture in pictures if picture.name in labelled)
-    st.progress(done / len(pictures), f"{done} of {len(pictures)} pictures have heads")
+    title, bar = st.empty(), st.empty()
     back, forth, suggest, clear = st.columns(4)
     if back.button("Previous", disabled=index == 0, use_container_width=True):
         st.session_state.index = index - 1
@@ -68,7 +68,7 @@ def main(folder: Path, weights: str) -> None:
         data={
             "version": version,
             "name": path.name,
-            "picture": f"data:image/{path.suffix.lower().lstrip('.')};base64,{encoded}",
+            "picture": f"data:{mimetypes.guess_type(path.name)[0]};base64,{encoded}",
             "width": picture.shape[1],
             "height": picture.shape[0],
             "points": labelled.get(path.name, []),
@@ -78,8 +78,15 @@ def main(folder: Path, weights: str) -> None:
     clicked = result.get("points")
     if clicked and clicked["name"] == path.name and clicked["points"] != labelled.get(path.name):
         points = [(float(x), float(y)) for x, y in clicked["points"]]
-        set_points(table, path.name, points)
-    st.caption("Click a head to mark it, click a mark to take it away. Every click is saved.")
+        labelled = set_points(table, path.name, points)
+    count = len(labelled.get(path.name, []))
+    title.subheader(f"{path.name}: {count} {'head' if count == 1 else 'heads'}")
+    done = sum(1 for picture in pictures if picture.name in labelled)
+    bar.progress(done / len(pictures), f"{done} of {len(pictures)} pictures have heads")
+    st.caption(
+        "Click a head to mark it, click a mark to take it away. Every click is saved. "
+        "A picture without marks counts as empty: label all, or delete those you leave out."
+    )
 
 
 def save(table: Path, name: str, points: list[Point]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Error, Page
 
 from headcount.failures import InputError
+from headcount.finetune import labelled_frames
 from headcount.labelling.labels import read_points, set_points, take_frames, write_points
 from headcount.ports import free_port
 from models.weights import load_weights
@@ -34,6 +35,14 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
         points[f"{number}.jpg"] = [(float(x), float(y)) for x, y in heads]
     write_points(folder / "points.csv", points)
     return folder
+
+
+def test_pictures_without_a_head_are_said_to_be_taken_as_empty(frames, tmp_path, capsys):
+    (tmp_path / "images").symlink_to(frames / "images")
+    write_points(tmp_path / "points.csv", {"0.jpg": [(1.0, 2.0)], "3.jpg": [(5.0, 5.0)]})
+    assert len(labelled_frames(tmp_path)) == 6
+    said = " ".join(capsys.readouterr().err.split())
+    assert "4 of 6 pictures have no head in points.csv: they are taken as empty" in said
 
 
 def test_points_survive_their_file(tmp_path):
@@ -130,10 +139,13 @@ def test_heads_are_clicked_in_the_browser(labelling, browser):
     marks.wait_for(timeout=30_000)
     box = marks.bounding_box()
     assert box is not None
+    assert box == page.locator("img").bounding_box()  # heads are drawn on the picture
     for x, y in ((0.25, 0.5), (0.75, 0.25)):
         marks.click(position={"x": x * box["width"], "y": y * box["height"]})
     wait_until(lambda: len(read_points(table).get("0.jpg", [])) == 2, timeout_s=20)
     np.testing.assert_allclose(read_points(table)["0.jpg"], [(80, 96), (240, 48)], atol=2)
+    page.get_by_text("0.jpg: 2 heads").wait_for(timeout=20_000)
+    page.get_by_text("1 of 6 pictures have heads").wait_for(timeout=20_000)
     marks.click(position={"x": 0.75 * box["width"], "y": 0.25 * box["height"]})
     wait_until(lambda: len(read_points(table)["0.jpg"]) == 1, timeout_s=20)
     for step in range(1, 6):  # faster than the page is drawn anew
