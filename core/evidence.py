@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, case, delete, select
 
 from core.history_rows import put_row
 from core.history_schema import evidence as table
@@ -67,12 +67,16 @@ def forget_evidence(connection: Connection, file: EvidenceFile) -> None:
 
 
 def evidence_of(connection: Connection, incidents: Iterable[int]) -> dict[int, list[EvidenceFile]]:
-    """The files of incidents, oldest first; incidents without any are missing."""
+    """The files of incidents, oldest first, and of one moment the picture first.
+
+    Incidents without any are missing.
+    """
+    rank = case({kind: rank for rank, kind in enumerate(MEDIA_TYPES)}, value=table.c.kind)
     found: dict[int, list[EvidenceFile]] = {}
     rows = connection.execute(
         select(table)
         .where(table.c.incident.in_(list(incidents)))
-        .order_by(table.c.captured_at, table.c.created_at, table.c.name)
+        .order_by(table.c.captured_at, rank, table.c.name)
     )
     for row in rows.mappings():
         file = EvidenceFile(**row)

@@ -17,7 +17,9 @@ class ChartPanel {
   makeControls() {
     const { text } = this.data;
     const { settings } = this;
-    const controls = element("div", "chart-controls", element("h3", "", say(text, "chart.title")));
+    const title = element("h3", "", say(text, "chart.title"));
+    const head = element("div", "chart-head", title, this.makeSave());
+    const controls = element("div", "chart-controls", head);
     if (settings.zones.length > 1) {
       const zones = settings.zones.map((zone) => [zone.id, zone.name]);
       zones.push([ALL_ZONES, say(text, "chart.side_by_side")]);
@@ -38,19 +40,24 @@ class ChartPanel {
     return controls;
   }
 
-  /** Earlier, later, and the values as a file. */
+  /** Earlier and later. */
   makeSteps() {
     const { text } = this.data;
     const earlier = newButton("‹", "plain-button", () => this.shift(-1));
     this.later = newButton("›", "plain-button", () => this.shift(1));
     earlier.setAttribute("aria-label", say(text, "chart.earlier"));
     this.later.setAttribute("aria-label", say(text, "chart.later"));
-    this.save = element("a", "plain-button", say(text, "chart.export"));
+    return element("div", "steps", earlier, this.later);
+  }
+
+  /** The values as a file. */
+  makeSave() {
+    this.save = element("a", "plain-button", say(this.data.text, "chart.export"));
     this.save.download = "";
     this.save.addEventListener("click", () => {
       this.save.href = `${this.chart.address()}&format=csv`; // of this moment
     });
-    return element("div", "steps", earlier, this.later, this.save);
+    return this.save;
   }
 
   choose(id) {
