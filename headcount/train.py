@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated as Argument
 
@@ -36,6 +37,7 @@ from headcount.training_recipe import TrainingRecipe, recipe_of
 from models.counter import default_device
 from models.layers import channels_last
 from models.network import CrowdDiffusion
+from models.training.diffusion import COUNT_WEIGHT, diffusion_loss, diffusion_run, noise_loss
 from models.weights import load_weights
 
 app = typer.Typer(no_args_is_help=True, help="Train the model, stage by stage (docs/training.md).")
@@ -138,6 +140,10 @@ def diffusion(
         float,
         typer.Option("--rate", min=1e-3, max=10, help="Factor of the learning rates."),
     ] = 1.0,
+    count_weight: Argument[
+        float,
+        typer.Option("--count-weight", min=0, help="Of the count loss on the decoded map."),
+    ] = COUNT_WEIGHT,
     minutes: MinutesOption = 60.0,
     config: RecipeOption = RECIPE,
     network: NetworkOption = NETWORK,
@@ -148,7 +154,6 @@ def diffusion(
     seed: SeedOption = 0,
 ) -> None:
     """Stage 2: the diffusion on the conditioner's features, through the frozen decoder."""
-    from models.training.diffusion import diffusion_loss, diffusion_run, noise_loss
     from models.training.regressor import validation
 
     torch.manual_seed(seed)
@@ -163,10 +168,11 @@ def diffusion(
     else:
         raise typer.BadParameter("give --autoencoder, or --start")
     module.to(default_device())
+    z_0_loss = partial(diffusion_loss, count_weight=count_weight)
     run = diffusion_run(module, out, minutes, validation(sets.validation), rate)
     fit(
         run,
-        noise_loss if sizes.prediction == "epsilon" else diffusion_loss,
+        noise_loss if sizes.prediction == "epsilon" else z_0_loss,
         sets,
         recipe,
         seed=seed,
