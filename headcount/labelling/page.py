@@ -49,6 +49,14 @@ def main(folder: Path, weights: str) -> None:
     index = min(st.session_state.index, len(pictures) - 1)
     path = pictures[index]
     title, bar = st.empty(), st.empty()
+
+    def show_progress() -> None:
+        count = len(labelled.get(path.name, []))
+        title.subheader(f"{path.name}: {count} {'head' if count == 1 else 'heads'}")
+        done = sum(1 for picture in pictures if picture.name in labelled)
+        bar.progress(done / len(pictures), f"{done} of {len(pictures)} pictures have heads")
+
+    show_progress()  # at once: with empty places the picture would jump under a click
     back, forth, suggest, clear = st.columns(4)
     if back.button("Previous", disabled=index == 0, use_container_width=True):
         st.session_state.index = index - 1
@@ -79,10 +87,7 @@ def main(folder: Path, weights: str) -> None:
     if clicked and clicked["name"] == path.name and clicked["points"] != labelled.get(path.name):
         points = [(float(x), float(y)) for x, y in clicked["points"]]
         labelled = set_points(table, path.name, points)
-    count = len(labelled.get(path.name, []))
-    title.subheader(f"{path.name}: {count} {'head' if count == 1 else 'heads'}")
-    done = sum(1 for picture in pictures if picture.name in labelled)
-    bar.progress(done / len(pictures), f"{done} of {len(pictures)} pictures have heads")
+    show_progress()
     st.caption(
         "Click a head to mark it, click a mark to take it away. Every click is saved. "
         "A picture without marks counts as empty: label all, or delete those you leave out."
