@@ -42,9 +42,8 @@ def diffusion_loss(
     trained on what they will meet.
 
     Args:
-        count_weight: of the count loss on the decoded map. The latent's L2 seeks the mean latent,
-            which decodes to fewer people than the maps have: with 2 the map's mass is 4 % below
-            the control's in dense crowds, with 5 hardly.
+        count_weight: of the count loss on the decoded map. With 2 the map's mass is 4 % below the
+            control's in dense crowds, with 5 hardly (docs/experiments.md, E33).
     """
     assert isinstance(module, CrowdDiffusion)
     device = next(module.parameters()).device
