@@ -1,6 +1,6 @@
 """Prints what finetuning on twenty labelled frames of a camera does, and what it makes forget.
 
-    python -m benchmarks.finetune_camera DATA OUT [--camera mall] [--minutes 15] [--without-data]
+    python -m benchmarks.finetune_camera DATA OUT [--camera mall] [--weights tiny]
 
 Adapts the weights to Mall or PETS with frames 5, 15, ... 195, and measures them before and after on
 every tenth of frames 400 to 799 and on every fourth test picture of ShanghaiTech.
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path, help="folder for the frames and the weights")
     parser.add_argument("--camera", choices=("mall", "pets"), default="mall")
+    parser.add_argument("--weights", default="tiny")
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--without-data", action="store_true", help="rehearse on scenes alone")
     arguments = parser.parse_args()
@@ -35,13 +36,13 @@ def main() -> None:
     labelled, unseen = (arguments.out / name / camera for name in ("labelled", "unseen"))
     adapted = arguments.out / f"{camera}.safetensors"
     rehearsal = [] if arguments.without_data else ["--data", arguments.data]
-    budget = ["--minutes", str(arguments.minutes)]
-    words = ["train", "finetune", "--camera-data", labelled, "--out", adapted, *budget, *rehearsal]
+    run = ["--weights", arguments.weights, "--minutes", arguments.minutes, *rehearsal]
+    words = ["train", "finetune", "--camera-data", labelled, "--out", adapted, *run]
     subprocess.run([sys.executable, "-m", "headcount", *map(str, words)], check=True)  # noqa: S603
     print(
         f"| | {camera}, frames 400 to 799 | bias | F1 at 8 px | A | B |\n|---|---|---|---|---|---|"
     )
-    for name, weights in (("before", "tiny"), ("after", adapted)):
+    for name, weights in (("before", arguments.weights), ("after", adapted)):
         options = f"--weights {shlex.quote(str(weights))}"
         own = evaluated(unseen, options, 1)
         others = evaluated(arguments.data / "shanghaitech", options, THINNED)["parts"].values()

@@ -91,11 +91,11 @@ def main(
 ) -> None:
     """Measure weights on a data set: MAE, RMSE, NAE, GAME, localisation, coverage, milliseconds."""
     folders = parts_of(data)
+    sets = {name: annotated_in(folder)[::every] for name, folder in folders.items()}
     if run_folder is not None and (mcnn or regressor):
         module = Mcnn() if mcnn else CrowdDiffusion(network_of(network)).conditioner
-        print_regressor(folders, loaded(module, run_folder), every, as_json)
+        print_regressor(sets, data.resolve().name, loaded(module, run_folder), as_json)
         return
-    sets = {name: annotated_in(folder)[::every] for name, folder in folders.items()}
     constants = {name: constants_for(folder, sets[name]) for name, folder in folders.items()}
     chosen = load_weights(weights) if run_folder is None else of_run(run_folder, network)
     counter = Counter(changed(chosen, quantise, squash), default_device(), exact=not bfloat16)
@@ -236,18 +236,23 @@ def of_run(run: Path, network: Path) -> LoadedWeights:
     return LoadedWeights(run.name, "", module, recipe)
 
 
-def print_regressor(folders: dict[str, Path], module: nn.Module, every: int, as_json: bool) -> None:
-    """The count errors of a network that gives a density alone."""
+def print_regressor(
+    sets: dict[str, list[Annotated]], folder: str, module: nn.Module, as_json: bool
+) -> None:
+    """The count errors of a network that gives a density alone.
+
+    Args:
+        folder: the name of a set that is a folder by itself, for people.
+    """
     results = {}
-    for name, folder in folders.items():
-        items = annotated_in(folder)[::every]
+    for name, items in sets.items():
         errors = density_errors(module.eval(), items)
         true = [len(item.heads) for item in items]
         found = count_errors((errors + np.array(true)).tolist(), true)
         results[name] = vars(found)
         if not as_json:
             print(
-                f"{name or folder.name}: {found.n} pictures, MAE {found.mae:.1f}, "
+                f"{name or folder}: {found.n} pictures, MAE {found.mae:.1f}, "
                 f"RMSE {found.rmse:.1f}, bias {found.bias:+.1f}"
             )
     if as_json:

@@ -138,8 +138,9 @@ def label(
     port: Argument[int, typer.Option("--port", min=1, max=65535)] = 8502,
 ) -> None:
     """Click heads on a camera's frames in the browser; the model suggests, you correct."""
-    from headcount.labelling.labels import take_frames
+    from headcount.labelling.labels import labelled_heads, take_frames
 
+    labelled_heads(folder / "points.csv")  # what is wrong in it is said before the page opens
     if video is not None:
         taken = take_frames(video, folder / "images", frames)
         console.print(f"{folder / 'images'}: {taken} frames of {video.name}")

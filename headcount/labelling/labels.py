@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from headcount.failures import InputError
+from models.training.data import read_points
 
 Point = tuple[float, float]  # x, y in pixels, the first pixel's centre at 0, as in points.csv
 
@@ -42,15 +43,19 @@ def take_frames(video: Path, images: Path, count: int) -> int:
     return len(wanted)
 
 
-def read_points(table: Path) -> dict[str, list[Point]]:
-    """The labelled heads by picture; a picture that is not in it is not labelled yet."""
+def labelled_heads(table: Path) -> dict[str, list[Point]]:
+    """The labelled heads by picture; a picture that is not in it is not labelled yet.
+
+    Raises:
+        models.training.data.DataError: it is no table of points.
+        InputError: it holds sizes of heads, which labels are written without.
+    """
     if not table.is_file():
         return {}
-    points: dict[str, list[Point]] = {}
-    with table.open(newline="") as file:
-        for row in csv.DictReader(file):
-            points.setdefault(row["file"], []).append((float(row["x"]), float(row["y"])))
-    return points
+    heads, sized = read_points(table)
+    if sized:
+        raise InputError(f"{table}: has sizes of heads (w, h), which labelling here would lose")
+    return {name: [(x, y) for x, y, _ in own] for name, own in heads.items()}
 
 
 def write_points(table: Path, points: Mapping[str, Sequence[Point]]) -> None:
@@ -67,5 +72,5 @@ def write_points(table: Path, points: Mapping[str, Sequence[Point]]) -> None:
 def set_points(table: Path, name: str, points: Sequence[Point]) -> dict[str, list[Point]]:
     """Replaces one picture's heads and keeps those of the others; returns all."""
     with _changing:
-        write_points(table, {**read_points(table), name: points})
-        return read_points(table)
+        write_points(table, {**labelled_heads(table), name: points})
+        return labelled_heads(table)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from headcount.labelling.labels import Point, read_points, set_points
+from headcount.labelling.labels import Point, labelled_heads, set_points
 from inference.decoding import decode_picture
 from models.counter import Counter
 from models.training.data import sorted_pictures
@@ -41,7 +41,7 @@ def main(folder: Path, weights: str) -> None:
     st.html("<style>[data-testid=stMainBlockContainer] { padding-top: 1rem; }</style>")
     pictures = sorted_pictures(folder / "images")
     table = folder / "points.csv"
-    labelled = read_points(table)
+    labelled = labelled_heads(table)
     if not pictures:
         st.error(f"{folder / 'images'}: there are no pictures in it.")
         return

@@ -111,28 +111,41 @@ def _shanghaitech(path: Path, folder: Path) -> Annotated:
     return Annotated(path, heads - 0.5, None)
 
 
-def _csv_folder(folder: Path) -> Iterator[Annotated]:
-    points_file = folder / "points.csv"
-    rows: dict[str, list[list[float]]] = defaultdict(list)
+def read_points(table: Path) -> tuple[dict[str, list[tuple[float, float, float]]], bool]:
+    """The heads of a ``points.csv`` by picture, and whether the file has their sizes.
+
+    A head is x, y and the side of its box in pixels, as in the file: the first pixel's centre at 0.
+    The side is 0 in a file without sizes.
+
+    Raises:
+        DataError: it is no table of points.
+    """
+    rows: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     try:
-        with points_file.open(newline="", encoding="utf-8-sig") as file:
+        with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns = set(reader.fieldnames or ())
             if not {"file", "x", "y"} <= columns:
-                raise DataError(f"{points_file}: columns file, x, y are expected")
+                raise DataError(f"{table}: columns file, x, y are expected")
             sized = {"w", "h"} <= columns
             for row in reader:
-                x, y, w, h = _numbers(row, sized, f"{points_file}:{reader.line_num}")
-                rows[row["file"]].append([x + 0.5, y + 0.5, (w * h) ** 0.5])
+                x, y, w, h = _numbers(row, sized, f"{table}:{reader.line_num}")
+                rows[row["file"]].append((x, y, (w * h) ** 0.5))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{points_file}: not a CSV file in UTF-8 ({error})") from None
+        raise DataError(f"{table}: not a CSV file in UTF-8 ({error})") from None
+    return dict(rows), sized
+
+
+def _csv_folder(folder: Path) -> Iterator[Annotated]:
+    table = folder / "points.csv"
+    rows, sized = read_points(table)
     pictures = sorted_pictures(folder / "images")
     unknown = set(rows) - {path.name for path in pictures}
     if unknown:
-        raise DataError(f"{points_file}: names {min(unknown)}, not in images/")
+        raise DataError(f"{table}: names {min(unknown)}, not in images/")
     for path in pictures:
         points = np.array(rows.get(path.name, []), np.float32).reshape(-1, 3)
-        yield Annotated(path, points[:, :2], points[:, 2] if sized else None)
+        yield Annotated(path, points[:, :2] + 0.5, points[:, 2] if sized else None)
 
 
 def _numbers(row: Mapping[str, str], sized: bool, place: str) -> tuple[float, float, float, float]:

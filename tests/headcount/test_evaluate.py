@@ -6,12 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 from scipy.io import savemat
 
 from headcount.evaluate import ROWS
 from headcount.labelling.labels import write_points
 from models.metrics import count_errors
 from models.training.data import read_folder
+from models.weights import load_weights
 from scenes.scene import Scene
 from tests.headcount.conftest import headcount
 
@@ -87,6 +89,18 @@ def test_every_folder_is_read_before_the_first_is_counted(parts, tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.strip().splitlines()
     assert f"{copied}/train_data: neither ground-truth/*.mat nor points.csv" in line
+
+
+def test_a_run_of_the_control_counts_as_the_control_of_the_weights(parts, tmp_path):
+    conditioner = load_weights("tiny").network.conditioner.state_dict()
+    save_file(conditioner, tmp_path / "best.safetensors")
+    done = headcount("evaluate", "--data", parts, "--run", tmp_path, "--regressor", "--json")
+    assert done.returncode == 0, done.stderr
+    whole = headcount("evaluate", "--data", parts, "--json")
+    for name, part in json.loads(whole.stdout)["parts"].items():
+        own = json.loads(done.stdout)["parts"][name]
+        assert own["n"] == part["n"]
+        assert own["mae"] == pytest.approx(part["ways"]["density"]["mae"], abs=0.1)
 
 
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path):

@@ -13,7 +13,7 @@ from playwright.sync_api import Error, Page
 
 from headcount.failures import InputError
 from headcount.finetune import labelled_frames
-from headcount.labelling.labels import read_points, set_points, take_frames, write_points
+from headcount.labelling.labels import labelled_heads, set_points, take_frames, write_points
 from headcount.ports import free_port
 from models.weights import load_weights
 from scenes.scene import Scene
@@ -48,8 +48,25 @@ def test_pictures_without_a_head_are_said_to_be_taken_as_empty(frames, tmp_path,
 def test_points_survive_their_file(tmp_path):
     points = {"b.jpg": [(1.0, 2.5)], "a.jpg": [(3.0, 4.0), (0.0, 0.0)]}
     write_points(tmp_path / "points.csv", points)
-    assert read_points(tmp_path / "points.csv") == points
-    assert read_points(tmp_path / "nothing.csv") == {}
+    assert labelled_heads(tmp_path / "points.csv") == points
+    assert labelled_heads(tmp_path / "nothing.csv") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file,x,y\n0.jpg,12,nobody\n", "points.csv:2: y is 'nobody'; a number of pixels"),
+        ("file,x,y,w,h\n0.jpg,12,9,5,5\n", "sizes of heads (w, h), which labelling here would"),
+    ],
+)
+def test_labelling_refuses_a_table_that_it_would_damage(frames, tmp_path, text, said):
+    (tmp_path / "images").symlink_to(frames / "images")
+    table = tmp_path / "points.csv"
+    table.write_text(text)
+    done = headcount("train", "label", tmp_path)
+    assert done.returncode == 1
+    assert said in " ".join(done.stderr.split())
+    assert table.read_text() == text
 
 
 def test_clicks_in_several_threads_lose_no_picture_s_heads(tmp_path):
@@ -57,7 +74,7 @@ def test_clicks_in_several_threads_lose_no_picture_s_heads(tmp_path):
     names = [f"{number}.jpg" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: set_points(table, name, [(1.0, 2.0)]), names))
-    assert read_points(table) == {name: [(1.0, 2.0)] for name in names}
+    assert labelled_heads(table) == {name: [(1.0, 2.0)] for name in names}
 
 
 def test_frames_are_taken_evenly(tmp_path):
@@ -142,15 +159,15 @@ def test_heads_are_clicked_in_the_browser(labelling, browser):
     assert box == page.locator("img").bounding_box()  # heads are drawn on the picture
     for x, y in ((0.25, 0.5), (0.75, 0.25)):
         marks.click(position={"x": x * box["width"], "y": y * box["height"]})
-    wait_until(lambda: len(read_points(table).get("0.jpg", [])) == 2, timeout_s=20)
-    np.testing.assert_allclose(read_points(table)["0.jpg"], [(80, 96), (240, 48)], atol=2)
+    wait_until(lambda: len(labelled_heads(table).get("0.jpg", [])) == 2, timeout_s=20)
+    np.testing.assert_allclose(labelled_heads(table)["0.jpg"], [(80, 96), (240, 48)], atol=2)
     page.get_by_text("0.jpg: 2 heads").wait_for(timeout=20_000)
     page.get_by_text("1 of 6 pictures have heads").wait_for(timeout=20_000)
     marks.click(position={"x": 0.75 * box["width"], "y": 0.25 * box["height"]})
-    wait_until(lambda: len(read_points(table)["0.jpg"]) == 1, timeout_s=20)
+    wait_until(lambda: len(labelled_heads(table)["0.jpg"]) == 1, timeout_s=20)
     for step in range(1, 6):  # faster than the page is drawn anew
         marks.click(position={"x": 0.12 * step * box["width"], "y": 0.8 * box["height"]})
-    wait_until(lambda: len(read_points(table)["0.jpg"]) == 6, timeout_s=20)
+    wait_until(lambda: len(labelled_heads(table)["0.jpg"]) == 6, timeout_s=20)
     page.close()
 
 
