@@ -14,6 +14,7 @@ import typer
 from headcount.failures import InputError
 from headcount.training_inputs import (
     RECIPE,
+    Bfloat16Option,
     DataSets,
     MinutesOption,
     RecipeOption,
@@ -57,6 +58,7 @@ def finetune(
         ),
     ] = None,
     config: RecipeOption = RECIPE,
+    bfloat16: Bfloat16Option = False,
     seed: SeedOption = 0,
 ) -> None:
     """Adapt weights to a camera: a few labelled frames, a few minutes on a CPU."""
@@ -93,6 +95,7 @@ def finetune(
             recipe,
             seed=seed,
             resume=False,
+            bfloat16=bfloat16,
             scales={"camera": CAMERA_SCALES},
             made={"camera": made},
         )

@@ -37,7 +37,13 @@ from headcount.training_recipe import TrainingRecipe, recipe_of
 from models.counter import default_device
 from models.layers import channels_last
 from models.network import CrowdDiffusion
-from models.training.diffusion import COUNT_WEIGHT, diffusion_loss, diffusion_run, noise_loss
+from models.training.diffusion import (
+    COUNT_WEIGHT,
+    LATENT_WEIGHT,
+    diffusion_loss,
+    diffusion_run,
+    noise_loss,
+)
 from models.weights import load_weights
 
 app = typer.Typer(no_args_is_help=True, help="Train the model, stage by stage (docs/training.md).")
@@ -140,6 +146,10 @@ def diffusion(
         float,
         typer.Option("--rate", min=1e-3, max=10, help="Factor of the learning rates."),
     ] = 1.0,
+    latent_weight: Argument[
+        float,
+        typer.Option("--latent-weight", min=0, help="Of the L2 on the latent."),
+    ] = LATENT_WEIGHT,
     count_weight: Argument[
         float,
         typer.Option("--count-weight", min=0, help="Of the count loss on the decoded map."),
@@ -168,7 +178,7 @@ def diffusion(
     else:
         raise typer.BadParameter("give --autoencoder, or --start")
     module.to(default_device())
-    z_0_loss = partial(diffusion_loss, count_weight=count_weight)
+    z_0_loss = partial(diffusion_loss, latent_weight=latent_weight, count_weight=count_weight)
     run = diffusion_run(module, out, minutes, validation(sets.validation), rate)
     fit(
         run,

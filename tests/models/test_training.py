@@ -217,13 +217,16 @@ def test_every_stage_has_gradients(source):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in trained)
 
 
-def test_the_count_loss_has_the_weight_that_it_is_given(source):
+@pytest.mark.parametrize(
+    ("weight", "figure"), [("count_weight", "count"), ("latent_weight", "latent")]
+)
+def test_a_loss_has_the_weight_that_it_is_given(source, weight, figure):
     torch.manual_seed(0)
     model = CrowdDiffusion(NetworkConfig())
     batch = source.batch(2, np.random.default_rng(1))
-    light, figures = diffusion_loss(model, batch, count_weight=2.0)
-    heavy, _ = diffusion_loss(model, batch, count_weight=5.0)
-    assert (heavy - light).item() == pytest.approx(3 * figures["count"], rel=1e-3)
+    light, figures = diffusion_loss(model, batch, **{weight: 2.0})
+    heavy, _ = diffusion_loss(model, batch, **{weight: 5.0})
+    assert (heavy - light).item() == pytest.approx(3 * figures[figure], rel=1e-3)
 
 
 def test_folders_are_read_by_number_and_split(annotated):
