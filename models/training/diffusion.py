@@ -48,8 +48,8 @@ def diffusion_loss(
     trained on what they will meet.
 
     Where the network is unsure, L2 on z_0 seeks the mean latent, which decodes to fewer people than
-    the mean of the maps. With weights of 1 and 2 instead of `LATENT_WEIGHT` and `COUNT_WEIGHT` the
-    map has 4 % fewer people than the control (docs/experiments.md, E33 and E34).
+    the mean of the maps: with weights of 1 and 2 instead of `LATENT_WEIGHT` and `COUNT_WEIGHT` the
+    map had 4 % fewer people than the control (docs/experiments.md, E33 and E34).
 
     Args:
         latent_weight: of the L2 on z_0.
@@ -170,7 +170,7 @@ def diffusion_run(
             for way, errors in map_errors(ema, items, steps).items():
                 figures[f"{name}_{way}_mae"] = float(np.abs(errors).mean())
                 figures[f"{name}_{way}_bias"] = float(errors.mean())
-            relative.append(figures[f"{name}_S{steps[-1]}_mae"] / mean_count)
+            relative.append(figures[f"{name}_S{steps[0]}_mae"] / mean_count)
         return figures | {"score": float(np.mean(relative))}
 
     groups = [
