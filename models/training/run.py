@@ -29,7 +29,7 @@ from models.training.replicas import Loss, Replicas
 CHECKPOINT_EVERY_S = 110.0
 EMA_DECAY = 0.999
 WARM_UP_STEPS = 200
-# With a short memory of squares a rare, dense batch is divided by its own size (experiments.md, E34).
+# With a short memory of squares a rare, dense batch is divided by its own size (E34).
 BETAS = (0.9, 0.999)
 OUTLIER = 10.0  # times the usual norm, to which a gradient is shortened at most
 
