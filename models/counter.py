@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.compiled import for_inference
-from models.conditioner import density_inside
+from models.conditioner import DENSITY_STRIDE, density_inside
 from models.crowd_map import KERNEL_SUM
-from models.frames import frame_tensor
+from models.frames import frame_tensor, without_picture
 from models.interval import nearest
 from models.network import Sampled
 from models.reading import MapReading, read_map
@@ -124,7 +124,10 @@ class Counter:
             sampled = self._sampler.sample(
                 batch, steps, samples, quantise=self.recipe.quantise, spacing=spacing
             )
-            maps, density = sampled.maps.float().cpu(), sampled.density.float().cpu()
+            nobody = torch.cat([without_picture(*prepared[i]) for i in indices])
+            cells = nobody[:, ::DENSITY_STRIDE, ::DENSITY_STRIDE]
+            maps = sampled.maps.float().cpu().masked_fill(nobody, 0)
+            density = sampled.density.float().cpu().masked_fill(cells, 0)
             shared_ms = (time.perf_counter() - started) * 1000 / len(indices)
             for row, index in enumerate(indices):
                 started = time.perf_counter()

@@ -7,10 +7,12 @@ import math
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 MULTIPLE = 32  # the input's sides; covers every stride of the network
+BLACK = 4  # of 255: no pixel of a block is lighter where there is no picture
 PADDING_GREY = 110  # the mean of `conditioner.normalise`: padding is zero to the network
 
 
@@ -47,3 +49,20 @@ def frame_tensor(
     )
     padded[:height, :width] = picture[:, :, ::-1]
     return torch.from_numpy(padded).permute(2, 0, 1)[None], (height, width)
+
+
+def without_picture(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """Where a picture is black in whole blocks: no signal, a bar at the side, a privacy mask.
+
+    No training picture is like that, so what the network sees there is made up.
+
+    Args:
+        picture: (1, 3, H', W') uint8, from `frame_tensor`.
+        size: height and width of the working picture inside it.
+
+    Returns:
+        (1, H', W') bool.
+    """
+    inside = picture[:, :, : size[0], : size[1]].amax(dim=1, keepdim=True).float()
+    lightest = F.max_pool2d(inside, MULTIPLE, ceil_mode=True)
+    return F.interpolate(lightest, scale_factor=float(MULTIPLE))[:, 0] <= BLACK

@@ -57,6 +57,16 @@ def test_nobody_is_seen_on_a_flat_picture(counter, value):
         assert counter.count([np.full(shape, value, np.uint8)])[0].count < 1
 
 
+def test_nobody_is_seen_in_a_part_that_is_black(counter, crowd):
+    picture = crowd[0].copy()
+    half = picture.shape[1] // 64 * 32
+    picture[:, :half] = 0
+    (reading,) = counter.count([picture])
+    assert reading.crowd_map[:, :half].sum() == 0
+    assert not (reading.heads[:, 0] < half).any()
+    assert reading.count > 5
+
+
 def test_noise_and_a_huge_picture_do_no_harm(counter):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (480, 640, 3), dtype=np.uint8)
