@@ -1,6 +1,7 @@
 """Prints what finetuning on twenty labelled frames of a camera does, and what it makes forget.
 
-    python -m benchmarks.finetune_camera DATA OUT [--camera mall] [--weights tiny]
+    python -m benchmarks.finetune_camera DATA OUT [--camera mall] [--weights tiny] [--minutes 15]
+                                                  [--without-data]
 
 Adapts the weights to Mall or PETS with frames 5, 15, ... 195, and measures them before and after on
 every tenth of frames 400 to 799 and on every fourth test picture of ShanghaiTech.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.compiled import for_inference
-from models.conditioner import DENSITY_STRIDE, density_inside
+from models.conditioner import density_inside
 from models.crowd_map import KERNEL_SUM
 from models.frames import frame_tensor, without_picture
 from models.interval import nearest
@@ -125,9 +125,9 @@ class Counter:
                 batch, steps, samples, quantise=self.recipe.quantise, spacing=spacing
             )
             nobody = torch.cat([without_picture(*prepared[i]) for i in indices])
-            cells = nobody[:, ::DENSITY_STRIDE, ::DENSITY_STRIDE]
-            maps = sampled.maps.float().cpu().masked_fill(nobody, 0)
-            density = sampled.density.float().cpu().masked_fill(cells, 0)
+            maps, density = sampled.maps.float().cpu(), sampled.density.float().cpu()
+            if bool(nobody.any()):
+                maps, density = _emptied(maps, nobody), _emptied(density, nobody)
             shared_ms = (time.perf_counter() - started) * 1000 / len(indices)
             for row, index in enumerate(indices):
                 started = time.perf_counter()
@@ -179,6 +179,13 @@ class Counter:
             samples=len(read),
             interval=interval.curve(count, spread),
         )
+
+
+def _emptied(people: Tensor, nobody: Tensor) -> Tensor:
+    """Maps (..., N, H, W) with zeros in blocks of the pictures, (N, h, w) bool."""
+    factor = people.shape[-1] // nobody.shape[-1]
+    inside = nobody.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
+    return people.masked_fill(inside, 0)
 
 
 def _mean_counts(read: Sequence[MapReading], density: Tensor) -> MapCounts:

@@ -7,7 +7,6 @@ import math
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -61,8 +60,10 @@ def without_picture(picture: Tensor, size: tuple[int, int]) -> Tensor:
         size: height and width of the working picture inside it.
 
     Returns:
-        (1, H', W') bool.
+        (1, H'/32, W'/32) bool.
     """
-    inside = picture[:, :, : size[0], : size[1]].amax(dim=1, keepdim=True).float()
-    lightest = F.max_pool2d(inside, MULTIPLE, ceil_mode=True)
-    return F.interpolate(lightest, scale_factor=float(MULTIPLE))[:, 0] <= BLACK
+    height, width = size
+    inside = picture[0].permute(1, 2, 0).numpy()[:height, :width]
+    rows = np.maximum.reduceat(inside, range(0, height, MULTIPLE), axis=0).max(axis=2)
+    lightest = np.maximum.reduceat(rows, range(0, width, MULTIPLE), axis=1)
+    return torch.from_numpy(lightest <= BLACK)[None]

@@ -47,9 +47,9 @@ def diffusion_loss(
     The self-aligned share renoises the model's own one-step prediction, so that steps 2..S are
     trained on what they will meet.
 
-    Where the network is unsure, L2 on z_0 seeks the mean latent, which decodes to fewer people than
-    the mean of the maps: with weights of 1 and 2 instead of `LATENT_WEIGHT` and `COUNT_WEIGHT` the
-    map had 4 % fewer people than the control (docs/experiments.md, E33 and E34).
+    Where the network is unsure, L2 on z_0 seeks the mean latent, which presumably decodes to fewer
+    people than the mean of the maps: with weights of 1 and 2 instead of `LATENT_WEIGHT` and
+    `COUNT_WEIGHT` the map had 4 % fewer people than the control (docs/experiments.md, E33, E34).
 
     Args:
         latent_weight: of the L2 on z_0.
