@@ -96,8 +96,8 @@ class MqttPublisher:
             self._client = self._connect()
         connected = self._client.is_connected()
         self._heartbeat.gauge("mqtt_connected", connected)
-        if not connected:
-            return
+        if not connected or not (self._sent or self._fresh.is_set()):
+            return  # or connected so recently that `_on_connect` has not been called yet
         if self._fresh.is_set():
             self._fresh.clear()
             self._sent = {}
@@ -106,6 +106,7 @@ class MqttPublisher:
         self._publish(self.values())
 
     def _connect(self) -> paho.Client:
+        self._sent = {}
         client, host, port = make_client(self._settings)
         client.will_set(topics.service_availability(self._settings), OFFLINE, qos=1, retain=True)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from alerts.mqtt import LOOK_EVERY_S, MqttPublisher
 from alerts.mqtt_discovery import discovery
 from alerts.notify_test import send_test
 from core.messages import CameraState, Heartbeat, Keys, Service, State
@@ -114,6 +116,30 @@ def test_home_assistant_finds_every_zone_and_sees_its_values_incident_and_notice
         for topic, payload in announced.items():
             assert later.json(topic) == payload
         assert "headcount/notices" not in later.retained
+
+
+def test_values_come_after_the_announcements_though_the_client_says_late_that_it_is_connected(
+    loaded: LoadedSite,
+    mosquitto: Mosquitto,
+    redis_client: redis.Redis,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_connect = MqttPublisher._on_connect
+
+    def late(self: MqttPublisher, *args: Any) -> None:
+        time.sleep(2.5 * LOOK_EVERY_S)  # paho is connected from before it calls this
+        on_connect(self, *args)
+
+    monkeypatch.setattr(MqttPublisher, "_on_connect", late)
+    with listening(mosquitto) as heard:
+        Site(redis_client).say(50)
+        with running(loaded, redis_url):
+            wait_until(lambda: "headcount/gate-1/floor/state" in heard.topics)
+        order = list(heard.topics)
+        before = order[: order.index("headcount/gate-1/floor/state")]
+        assert "headcount/availability" in before
+        assert any(topic.startswith("homeassistant/") for topic in before)
 
 
 def test_a_broker_that_was_away_gets_everything_again_and_the_notice_late(

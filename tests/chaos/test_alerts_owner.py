@@ -74,6 +74,7 @@ class Place:
     def stopped_while_idle(self, pid: int) -> bool:
         """Stops a process, unless it is in a transaction, whose lock nobody could then get past."""
         os.kill(pid, signal.SIGSTOP)
+        os.waitpid(pid, os.WUNTRACED)  # some of its threads go on until all have been told
         path = self.loaded.site.history.url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as database:
             try:
