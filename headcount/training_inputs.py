@@ -213,6 +213,7 @@ def fit(
         scales=scales,
         native=recipe.native,
         damaged=recipe.damaged,
+        blanked=recipe.blanked,
     )
     # A resumed run sees new crops, not the first ones again.
     batches = BatchStream(source, recipe.batch, seed + run.progress.step)

@@ -23,6 +23,7 @@ class TrainingRecipe(Section):
     shares: dict[str, Annotated[float, Field(gt=0)]]  # of the crops, by data set
     native: Share = 0.0  # of the crops, cut pixel for pixel
     damaged: Share = 1.0  # of the crops, damaged as streams are
+    blanked: Share = 0.0  # of the crops, with a part that has no picture
     cut_above_heads: tuple[str, ...] = ()  # data sets whose far people nobody annotated
     # Pictures that are left out, by data set.
     incomplete: dict[str, tuple[str, ...]] = Field(default_factory=dict)

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.crops import Example, Heads, Picture
+from models.training.crops import Example
+from models.training.damage import Heads, Picture
 
 FEWEST_FRAMES = 5  # of fewer the median still shows people
 DIFFERENCE = 22  # grey levels from the background

@@ -1,4 +1,4 @@
-"""Training crops: cut from pictures in memory, scaled, damaged as real streams are, in batches.
+"""Training crops: cut from pictures in memory, scaled, in batches.
 
 Pictures are decoded once and kept as uint8. A crop is one `cv2.resize` of a window of its picture,
 cut by threads while the network computes (OpenCV releases the GIL).
@@ -17,10 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.training.damage import Heads, Picture, damaged, exposed, with_blank
 from models.training.data import Annotated
-
-Picture = NDArray[np.uint8]
-Heads = NDArray[np.float32]
 
 SCALES = (0.6, 1.6)  # of pictures without head sizes
 HEAD_PIXELS = (6.0, 120.0)  # of pictures with head sizes: log-uniform side of the head's box
@@ -81,6 +79,7 @@ class CropSource:
         native: share of the crops that are cut pixel for pixel. All others are interpolated, and
             a network that has seen nothing else misses heads in pictures as sharp as they come.
         damaged: share of the crops that are damaged as streams are.
+        blanked: share of the crops that lack a part of their picture.
     """
 
     def __init__(
@@ -93,10 +92,11 @@ class CropSource:
         scales: Mapping[str, tuple[float, float]] | None = None,
         native: float = 0.0,
         damaged: float = 1.0,
+        blanked: float = 0.0,
     ) -> None:
         self.size = size
         self.scales = dict(scales or {})
-        self.native, self.damaged = native, damaged
+        self.native, self.damaged, self.blanked = native, damaged, blanked
         self.squash = squash
         self.examples = examples
         self.names = [name for name in shares if name in examples]
@@ -117,9 +117,11 @@ class CropSource:
         if rng.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             heads = np.stack([self.size - heads[:, 0], heads[:, 1]], axis=1)
-        picture = _exposed(picture, rng)
+        picture = exposed(picture, rng)
+        if rng.random() < self.blanked:
+            picture, heads = with_blank(picture, heads, rng)
         if rng.random() < self.damaged:
-            picture = _damage(picture, rng)
+            picture = damaged(picture, rng)
         return Crop(picture[:, :, ::-1], heads.astype(np.float32))
 
     def batch(self, count: int, rng: np.random.Generator) -> Batch:
@@ -265,42 +267,3 @@ def _window_start(
     else:
         start = rng.uniform(low, high)
     return float(np.clip(start, low, high))
-
-
-def _exposed(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Another exposure and colour."""
-    out = picture
-    if rng.random() < 0.6:
-        gamma = math.exp(rng.uniform(-0.5, 0.5))
-        contrast, shift = rng.uniform(0.7, 1.3), rng.uniform(-30, 30)
-        levels = np.arange(256) / 255.0
-        table = 255 * levels**gamma
-        table = np.clip((table - 128) * contrast + 128 + shift, 0, 255)
-        out = cv2.LUT(out, table.astype(np.uint8)).astype(np.uint8, copy=False)
-    if rng.random() < 0.12:
-        grey = cv2.cvtColor(out, cv2.COLOR_BGR2GRAY)
-        out = np.repeat(grey[:, :, None], 3, axis=2).astype(np.uint8, copy=False)
-    elif rng.random() < 0.3:
-        cast = rng.uniform(0.85, 1.15, 3)
-        out = np.clip(out * cast, 0, 255).astype(np.uint8)
-    return out
-
-
-def _damage(picture: Picture, rng: np.random.Generator) -> Picture:
-    """What cameras and streams do to a picture: blur, scaling, noise, JPEG."""
-    size = picture.shape[0]
-    out = picture
-    if rng.random() < 0.3:
-        small = int(size * rng.uniform(0.33, 0.9))
-        reduced = cv2.resize(out, (small, small), interpolation=cv2.INTER_AREA)
-        out = cv2.resize(reduced, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
-    elif rng.random() < 0.15:
-        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 1.5)).astype(np.uint8, copy=False)
-    if rng.random() < 0.15:
-        noise = rng.normal(0, rng.uniform(2, 12), out.shape)
-        out = np.clip(out + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.35:
-        quality = int(rng.integers(15, 81))
-        _, coded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        out = cv2.imdecode(coded, cv2.IMREAD_COLOR).astype(np.uint8, copy=False)  # type: ignore[union-attr]
-    return out
