@@ -15,6 +15,7 @@ from models.network import CrowdDiffusion, NetworkConfig
 from models.training.autoencoder import autoencoder_loss
 from models.training.averages import between, mean_weights
 from models.training.crops import Batch, BatchStream, CropSource, Example, _cut_native
+from models.training.damage import with_blank
 from models.training.data import DataError, read_folder, split
 from models.training.diffusion import diffusion_loss
 from models.training.regressor import density_loss, regressor_loss
@@ -79,6 +80,22 @@ def test_a_crop_shows_its_head_where_it_says():
         assert abs(rows.mean() - 11 + int(y) + 0.5 - y) < 1.5
         seen += 1
     assert seen > 5
+
+
+def test_no_head_is_taught_where_a_part_is_blank():
+    rng = np.random.default_rng(1)
+    picture = rng.integers(100, 200, (64, 64, 3), dtype=np.uint8)
+    heads = rng.uniform(0, 64, (40, 2)).astype(np.float32)
+    shares_seen = []
+    for _ in range(60):
+        shown, seen = with_blank(picture, heads, rng)
+        kept = (shown == picture).all(axis=2)
+        assert len(np.unique(shown[~kept], axis=0)) <= 1, "one colour"
+        is_seen = kept[heads[:, 1].astype(int), heads[:, 0].astype(int)]
+        np.testing.assert_array_equal(seen, heads[is_seen])
+        shares_seen.append(kept.mean())
+    assert min(shares_seen) == 0.0, "now and then there is no signal at all"
+    assert 0.3 < np.mean(shares_seen) < 0.95
 
 
 def test_native_crops_are_the_picture_pixel_for_pixel():
