@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,11 @@ def decoded(path: Path, every: int = 1) -> Iterator[Any]:
                 yield frame
 
 
-def grey(path: Path, every: int = 1) -> list[Grey]:
-    """The frames of a video, grey."""
-    return [frame.to_ndarray(format="gray") for frame in decoded(path, every)]
+@cache
+def grey(path: Path, most: int, every: int = 1) -> list[Grey]:
+    """The first frames of a video, grey."""
+    frames = islice(decoded(path, every), most)
+    return [frame.to_ndarray(format="gray") for frame in frames]
 
 
 def through_encoder(pictures: Iterable[Grey], gop: int = 8, **options: str) -> Iterator[Any]:

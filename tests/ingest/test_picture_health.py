@@ -58,7 +58,7 @@ def test_no_real_scene_by_day_or_night_is_called_covered(data_folder: Path, fold
 @pytest.fixture(scope="module", params=[MALL, PETS])
 def scene(request: pytest.FixtureRequest, data_folder: Path) -> list[Grey]:
     """A hundred frames of a real camera, two a second."""
-    return grey(data_folder / "videos" / request.param, 5)[:100]
+    return grey(data_folder / "videos" / request.param, 100, every=5)
 
 
 def seen(health: PictureHealth, pictures: Iterable[Grey], start: int) -> list[Health]:
@@ -72,7 +72,7 @@ def seen(health: PictureHealth, pictures: Iterable[Grey], start: int) -> list[He
 def test_a_frozen_picture_is_frozen_until_it_moves_again(
     data_folder: Path, name: str, encoding: dict[str, str]
 ) -> None:
-    live = grey(data_folder / "videos" / name)[:150]
+    live = grey(data_folder / "videos" / name, 150)
     pictures = [*live[:80], *[live[80]] * 240, *live[81:121]]
     healths = judged(through_encoder(pictures, gop=20, **encoding), 10.0)
     assert reasons(healths[:180]) == {None}, "not before its time"
@@ -151,7 +151,7 @@ def test_a_camera_with_another_view_is_moved(
     make = {
         "askew": lambda: [turned(picture, 4) for picture in scene[30:80]],
         "zoomed": lambda: [looking_at(picture, 0.15, 0.15, 0.7) for picture in scene[30:80]],
-        "elsewhere": lambda: grey(data_folder / "videos" / other, 5)[30:80],
+        "elsewhere": lambda: grey(data_folder / "videos" / other, 80, every=5)[30:],
     }[change]
     for gone in (False, True):  # before our eyes, and while the camera was away
         health = PictureHealth(FROZEN_AFTER_S, fixed_view=True)

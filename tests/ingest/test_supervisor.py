@@ -248,7 +248,7 @@ def test_every_frame_of_a_fast_file_reaches_the_workers(
 def test_a_camera_that_is_turned_while_its_process_is_gone_is_moved(
     redis_url: str, data_folder: Path, tmp_path: Path
 ) -> None:
-    mall = grey(data_folder / "videos" / "mall_train_640x480.mp4", 4)[:120]
+    mall = grey(data_folder / "videos" / "mall_train_640x480.mp4", 120, every=4)
     video = tmp_path / "gate.mp4"
     write_grey(video, [looking_at(picture, 0.1, 0.1) for picture in mall])
     write_grey(tmp_path / "turned.mp4", [looking_at(picture, 0.0, 0.1) for picture in mall])
