@@ -132,10 +132,12 @@ def test_gate_1_holds(data_folder: Path, part: str):
 
 @pytest.mark.parametrize("name", known_weights())
 def test_all_weights_have_the_autoencoder_that_passed_gate_1(name: str):
-    passed = load_weights("tiny").network.autoencoder.named_parameters()
-    own = dict(load_weights(name).network.autoencoder.named_parameters())
-    assert all(torch.equal(parameter, own.pop(key)) for key, parameter in passed)
-    assert not own
+    """Codebook and all; only the scale that latents are brought to for the diffusion differs."""
+    passed = load_weights("tiny").network.autoencoder.state_dict()
+    own = load_weights(name).network.autoencoder.state_dict()
+    assert own.keys() == passed.keys()
+    for key in passed.keys() - {"latent_mean", "latent_std"}:
+        assert torch.equal(own[key], passed[key]), key
 
 
 def test_torch_is_pinned_exactly():
