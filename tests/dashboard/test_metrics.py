@@ -17,12 +17,13 @@ BOUNDED = {
 }  # fmt: skip
 
 
-def with_dashboard(found: Scrape) -> Scrape | None:
-    return found if found.get("headcount_processes", service="dashboard") else None
+def with_one_dashboard(found: Scrape) -> Scrape | None:
+    """What was scraped, once that of an earlier test, if it had another, has fallen silent."""
+    return found if found.get("headcount_processes", service="dashboard") == 1 else None
 
 
 def test_live_values_and_every_process_are_there(fed: RunningDashboard) -> None:
-    found = wait_until(lambda: with_dashboard(scraped(fed.http)))
+    found = wait_until(lambda: with_one_dashboard(scraped(fed.http)))
     assert found is not None
 
     assert found.get("headcount_camera_ok", camera="hall") == 1
