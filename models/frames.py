@@ -53,7 +53,7 @@ def frame_tensor(
 def without_picture(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """Where a picture is black in whole blocks: no signal, a bar at the side, a privacy mask.
 
-    No training picture is like that, so what the network sees there is made up.
+    The shipped weights were trained without such parts, and what they see there is made up.
 
     Args:
         picture: (1, 3, H', W') uint8, from `frame_tensor`.

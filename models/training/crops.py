@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.frames import PADDING_GREY
 from models.training.damage import Heads, Picture, damaged, exposed, with_blank
 from models.training.data import Annotated
 
 SCALES = (0.6, 1.6)  # of pictures without head sizes
 HEAD_PIXELS = (6.0, 120.0)  # of pictures with head sizes: log-uniform side of the head's box
-PADDING_GREY = 110
 OVERHANG = 0.125  # share of a window that may lie outside its picture
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 Heads = NDArray[np.float32]
 
-WHOLE, BARS = 0.1, 0.5  # of the pictures that lack something; the others have a privacy mask
+WHOLE, BARS = 0.1, 0.5  # of the pictures that lack a part; the others have a privacy mask
+BLACK = 0.7  # of the pictures that lack a part; the others have any colour there
 LARGEST_BAR = 0.45  # of the picture, on either side
-BLACK = 0.7  # of them; the others have any colour there
 
 
 def exposed(picture: Picture, rng: np.random.Generator) -> Picture:
